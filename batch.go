@@ -1,0 +1,14 @@
+package breakwater
+
+import "context"
+
+// Batch is what a sensor sends up at a time, in the order of data time.
+type Batch struct {
+	FacilityID string      `json:"facility_id"`
+	Windows    []Window    `json:"windows,omitempty"`
+	Detections []Detection `json:"detections,omitempty"`
+}
+
+// Send is the only way up from a sensor to a server. It returns when the batch is durable. The slices are the
+// sender's again afterwards. Delivery is at least once: a batch may come twice and does no harm then.
+type Send func(context.Context, Batch) error

@@ -1,0 +1,99 @@
+package window
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"breakwater"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var t0 = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+
+func at(s float64) time.Time { return t0.Add(time.Duration(s * float64(time.Second))) }
+
+func frame(s float64, src, dst string, p breakwater.Protocol, length int) *breakwater.Frame {
+	return &breakwater.Frame{Time: at(s), Protocol: p, Length: length,
+		Src: breakwater.Endpoint{Addr: netip.MustParseAddr(src)}, Dst: breakwater.Endpoint{Addr: netip.MustParseAddr(dst)}}
+}
+
+func TestBuilderCountsTheEightFeatures(t *testing.T) {
+	t.Parallel()
+	var got []breakwater.Window
+	b := NewBuilder("north", func(w *breakwater.Window) { got = append(got, *w) })
+	for _, f := range []*breakwater.Frame{
+		frame(.1, "10.0.0.2", "10.0.0.11", breakwater.Modbus, 60),
+		frame(.2, "10.0.0.11", "10.0.0.2", breakwater.Modbus, 80),
+		frame(.4, "10.0.0.2", "10.0.0.5", breakwater.DNS, 100),
+		frame(.7, "10.0.0.5", "10.0.0.2", breakwater.TCP, 160),
+	} {
+		b.Advance(f.Time)
+		b.Frame(f)
+	}
+	client, server := breakwater.Endpoint{Addr: netip.MustParseAddr("10.0.0.2")}, breakwater.Endpoint{Addr: netip.MustParseAddr("10.0.0.11")}
+	b.Event(&breakwater.Event{Protocol: breakwater.Modbus, Kind: breakwater.Request, Src: client, Dst: server, Function: 3, Class: breakwater.Read, Unit: 1, Ranged: true, Address: 4, Quantity: 2})
+	b.Event(&breakwater.Event{Protocol: breakwater.Modbus, Kind: breakwater.Response, Src: server, Dst: client, FromServer: true, Function: 3, Class: breakwater.Read, Unit: 1, Ranged: true, Address: 4, Quantity: 2, Values: []float64{7, 9}})
+	b.Event(&breakwater.Event{Protocol: breakwater.TCP, Kind: breakwater.Refused, Src: client, Dst: server})
+	b.Advance(at(2.5)) // ends the first second and a silent one
+	b.Flush()
+
+	want := breakwater.Window{
+		FacilityID: "north", Time: t0, PacketsPerSec: 4, BytesPerSec: 400, UniqueSrcIPs: 3, UniqueDestIPs: 3,
+		ProtocolMix: 0.9463946303571862, // (2 of 4, 1 of 4, 1 of 4): 1.5 bits of log2(3)
+		FailedConns: 1, AvgPacketSize: 100, InterArrivalMS: 200,
+		Raw: breakwater.RawFeatures{
+			Protocols: map[breakwater.Protocol]int{breakwater.Modbus: 2, breakwater.DNS: 1, breakwater.TCP: 1},
+			Functions: map[string]int{"modbus/3": 1},
+			Values:    map[string]float64{"10.0.0.11/1/holding/4": 7, "10.0.0.11/1/holding/5": 9},
+		},
+	}
+	if len(got) != 3 {
+		t.Fatalf("%d windows, want 3: the first second, a silent one, and what Flush ends", len(got))
+	}
+	if diff := cmp.Diff(want, got[0]); diff != "" {
+		t.Errorf("first window (-want +got):\n%s", diff)
+	}
+	for i, w := range got[1:] {
+		if diff := cmp.Diff(breakwater.Window{FacilityID: "north", Time: at(float64(i + 1))}, w); diff != "" {
+			t.Errorf("silent window (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestBuilderBoundsSilence(t *testing.T) {
+	t.Parallel()
+	n := 0
+	b := NewBuilder("north", func(*breakwater.Window) { n++ })
+	b.Advance(at(0))
+	b.Advance(at(365 * 86400))
+	if n > silenceMax+1 {
+		t.Errorf("a year of silence gave %d windows", n)
+	}
+}
+
+func TestBufferKeepsAMinute(t *testing.T) {
+	t.Parallel()
+	b := NewBuffer()
+	for s := range 200 {
+		b.Add("north", []breakwater.Window{{FacilityID: "north", Time: at(float64(s)), PacketsPerSec: float64(s)}})
+	}
+	got := b.Before("north", at(200))
+	if len(got) != 60 || got[0].PacketsPerSec != 140 || got[59].PacketsPerSec != 199 {
+		t.Fatalf("%d windows from %v on, want the 60 from 140 to 199", len(got), got[0].PacketsPerSec)
+	}
+	if got := b.Before("north", at(150.5)); len(got) != 10 {
+		t.Errorf("%d windows before 150.5 s, want the 10 that had ended", len(got))
+	}
+	if got := b.Before("south", at(200)); len(got) != 0 {
+		t.Errorf("another facility has %d windows", len(got))
+	}
+	b.Add("north", []breakwater.Window{{Time: at(10)}}) // an older capture is replayed
+	if got := b.Before("north", at(11)); len(got) != 1 {
+		t.Errorf("%d windows after an older capture began, want 1", len(got))
+	}
+	if got, want := Describe(b.Before("north", at(11))), "In the 1 s before: 0–0 packets/s, at most 0 sending hosts a second, 0 failed connections."; got != want {
+		t.Errorf("Describe: %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,31 @@
+package breakwater
+
+import "time"
+
+// Window is one second of one facility's network: eight features that detectors and models score, and what they
+// were counted from. The names are those of the table network_data.
+type Window struct {
+	FacilityID string    `json:"facility_id"`
+	Time       time.Time `json:"timestamp"` // its beginning, a whole second; it ends one second later
+
+	PacketsPerSec  float64 `json:"packets_per_sec"`
+	BytesPerSec    float64 `json:"bytes_per_sec"` // on the wire
+	UniqueSrcIPs   int     `json:"unique_src_ips"`
+	UniqueDestIPs  int     `json:"unique_dest_ips"`
+	ProtocolMix    float64 `json:"protocol_distribution"` // Shannon entropy of packets by protocol over log(protocols seen), 0–1; 0 for one protocol or none
+	FailedConns    int     `json:"failed_connections"`    // refused or unanswered attempts whose failure showed in this second
+	AvgPacketSize  float64 `json:"avg_packet_size"`       // bytes, 0 in silence
+	InterArrivalMS float64 `json:"inter_arrival_time"`    // ms, mean between packets of this second; 0 with fewer than two
+
+	Raw RawFeatures `json:"raw_features"`
+}
+
+// RawFeatures are the counts behind a Window.
+type RawFeatures struct {
+	Protocols map[Protocol]int   `json:"protocols,omitempty"` // packets
+	Functions map[string]int     `json:"functions,omitempty"` // requests by "protocol/function", as "modbus/3"
+	Values    map[string]float64 `json:"values,omitempty"`    // the last value read or written in this second by "server/unit/table/address", as "10.0.0.11/1/holding/4"; bounded
+}
+
+// End is the first instant after the window.
+func (w *Window) End() time.Time { return w.Time.Add(time.Second) }
