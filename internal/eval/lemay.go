@@ -1,0 +1,374 @@
+// Package eval scores the detectors on labelled data: precision, recall, false alerts. It goes the way every packet
+// goes (pipeline.Sensor) and puts another end to it:
+//
+//	capture ─► pipeline.Sensor ─► detections ─► alerts, in memory ─┐
+//	labels ────────────────────────────────────────────────────────┴─► Report
+//
+// It hides how labels are matched with what was said. Scores are point-wise and unadjusted: a packet is right or wrong
+// by itself, and that one packet of a burst was found makes no other packet of it found.
+package eval
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"breakwater"
+	"breakwater/internal/capture"
+	"breakwater/internal/decode"
+	"breakwater/internal/detect"
+	"breakwater/internal/pipeline"
+)
+
+// The Lemay captures (CSET 2016): one master polls six RTUs by Modbus/TCP, and attacks come from a machine among them.
+// What is normal is learned once, on the beginning of one of them, which holds no attack.
+const (
+	lemayLearned = "send_a_fake_command_modbus_6RTU_with_operate"
+	lemayClean   = 280 * time.Second
+)
+
+// burstGap is how far apart labelled packets may lie and still be one burst.
+const burstGap = time.Minute
+
+// slack is how far from a burst an alert may lie and still be about it: detections are made by the second.
+const slack = time.Second
+
+// Score counts packets. Positive is what is labelled, or said, to be of an attack.
+type Score struct{ TruePositive, FalsePositive, TrueNegative, FalseNegative int }
+
+func (s *Score) count(labelled, said bool) {
+	switch {
+	case labelled && said:
+		s.TruePositive++
+	case labelled:
+		s.FalseNegative++
+	case said:
+		s.FalsePositive++
+	default:
+		s.TrueNegative++
+	}
+}
+
+func (s *Score) add(o Score) {
+	s.TruePositive += o.TruePositive
+	s.FalsePositive += o.FalsePositive
+	s.TrueNegative += o.TrueNegative
+	s.FalseNegative += o.FalseNegative
+}
+
+// Precision is the part of what was said that is right, NaN where nothing was said.
+func (s Score) Precision() float64 { return ratio(s.TruePositive, s.FalsePositive) }
+
+// Recall is the part of the attack that was found, NaN where there is none.
+func (s Score) Recall() float64 { return ratio(s.TruePositive, s.FalseNegative) }
+
+// F1 is the harmonic mean of precision and recall.
+func (s Score) F1() float64 { return ratio(2*s.TruePositive, s.FalsePositive+s.FalseNegative) }
+
+// FalsePositiveRate is the part of the harmless packets that was said to be of an attack.
+func (s Score) FalsePositiveRate() float64 { return ratio(s.FalsePositive, s.TrueNegative) }
+
+// ratio is a of a+b.
+func ratio(a, b int) float64 {
+	if a+b == 0 {
+		return math.NaN()
+	}
+	return float64(a) / float64(a+b)
+}
+
+// Burst is labelled packets less than burstGap apart.
+type Burst struct {
+	First, Last time.Time
+	Packets     int
+	Covered     bool // an alert overlaps it
+}
+
+// File is the result on one capture.
+type File struct {
+	Name        string
+	Rules       Score // what the rules said
+	Allowlist   Score // what a list of (client, server, port) would have said
+	Bursts      []Burst
+	Alerts      []*breakwater.Alert
+	FalseAlerts []*breakwater.Alert // that overlap no burst
+}
+
+// Report is the result on all captures of a set.
+type Report struct {
+	Files            []File
+	Rules, Allowlist Score
+}
+
+// Lemay learns on the first 280 s of send_a_fake_command in dir and applies what was learned to every capture that
+// has labels there. The packets that were learned from are scored, too: they are part of their file.
+func Lemay(dir string) (Report, error) {
+	labels, err := filepath.Glob(filepath.Join(dir, "*_labeled.csv"))
+	if err != nil || len(labels) == 0 {
+		return Report{}, &breakwater.Error{Kind: breakwater.NotFound, Message: dir + " holds no *_labeled.csv", Err: err}
+	}
+	slices.Sort(labels)
+	rules, err := detect.Shipped()
+	if err != nil {
+		return Report{}, err
+	}
+	normal, err := learn(filepath.Join(dir, lemayLearned+".pcap"), rules)
+	if err != nil {
+		return Report{}, err
+	}
+	var report Report
+	for _, csv := range labels {
+		f, err := normal.score(strings.TrimSuffix(csv, "_labeled.csv")+".pcap", csv, rules)
+		if err != nil {
+			return Report{}, err
+		}
+		report.Files = append(report.Files, f)
+		report.Rules.add(f.Rules)
+		report.Allowlist.add(f.Allowlist)
+	}
+	return report, nil
+}
+
+// normal is what was learned: by the detectors, and by the list that they are compared with.
+type normal struct {
+	baseline  *detect.Baseline
+	allowlist map[triple]bool
+}
+
+// triple is what the allowlist tells conversations apart by. The server is the end with the lower port.
+type triple struct {
+	client, server breakwater.Endpoint // by address; by MAC where the packet is not IP
+	port           uint16
+}
+
+func tripleOf(f *breakwater.Frame) triple {
+	client, server := f.Src, f.Dst
+	if server.Port > client.Port {
+		client, server = server, client
+	}
+	t := triple{client, server, server.Port}
+	t.client.Port, t.server.Port = 0, 0
+	if t.client.Addr.IsValid() {
+		t.client.MAC, t.server.MAC = breakwater.MAC{}, breakwater.MAC{}
+	}
+	return t
+}
+
+// learn takes the clean beginning of a capture as normal.
+func learn(path string, rules []*detect.Rule) (*normal, error) {
+	n := &normal{detect.NewBaseline(), map[triple]bool{}}
+	_, err := run(path, rules, n.baseline, lemayClean, func(f *breakwater.Frame) { n.allowlist[tripleOf(f)] = true })
+	return n, err
+}
+
+// run takes a capture through a sensor and gives its detections. learn > 0 takes so much of it, as normal. each sees
+// every packet.
+func run(path string, rules []*detect.Rule, b *detect.Baseline, learn time.Duration, each func(*breakwater.Frame)) ([]breakwater.Detection, error) {
+	source, err := capture.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer source.Close()
+	var found []breakwater.Detection
+	sensor := pipeline.Sensor{
+		FacilityID: "lemay", Rules: rules, Baseline: b, Learn: learn,
+		Send: func(_ context.Context, batch breakwater.Batch) error {
+			found = append(found, batch.Detections...)
+			return nil
+		},
+	}
+	_, err = sensor.Run(context.Background(), tap(source.Packets(), learn, each))
+	return found, err
+}
+
+// tap shows each packet's frame to each, and ends after a time of data, where one is given.
+func tap(packets iter.Seq2[breakwater.Packet, error], until time.Duration, each func(*breakwater.Frame)) iter.Seq2[breakwater.Packet, error] {
+	return func(yield func(breakwater.Packet, error) bool) {
+		frames := decode.New(func(*breakwater.Event) {})
+		var first time.Time
+		for p, err := range packets {
+			if first.IsZero() {
+				first = p.Time
+			}
+			if err == nil && until > 0 && p.Time.Sub(first) >= until {
+				return
+			}
+			if err == nil {
+				f, ok := frames.Packet(&p)
+				if !ok {
+					f = breakwater.Frame{Time: p.Time, Length: p.Length}
+				}
+				each(&f)
+			}
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
+}
+
+// score applies what was learned to one capture.
+func (n *normal) score(path, csv string, rules []*detect.Rule) (File, error) {
+	file := File{Name: strings.TrimSuffix(filepath.Base(path), ".pcap")}
+	labelled, err := readLabels(csv)
+	if err != nil {
+		return file, err
+	}
+	var frames []breakwater.Frame
+	found, err := run(path, rules, n.baseline, 0, func(f *breakwater.Frame) { frames = append(frames, *f) })
+	if err != nil {
+		return file, err
+	}
+	if len(frames) != len(labelled) {
+		return file, &breakwater.Error{Kind: breakwater.Invalid, Message: fmt.Sprintf("%s has %d packets and %s %d labels", path, len(frames), csv, len(labelled))}
+	}
+	file.Alerts = correlate(found)
+	said := newSaid(found)
+	for i := range frames {
+		f := &frames[i]
+		file.Rules.count(labelled[i], said.of(f))
+		file.Allowlist.count(labelled[i], !n.allowlist[tripleOf(f)])
+		if !labelled[i] {
+			continue
+		}
+		if k := len(file.Bursts) - 1; k >= 0 && f.Time.Sub(file.Bursts[k].Last) < burstGap {
+			file.Bursts[k].Last = f.Time
+			file.Bursts[k].Packets++
+		} else {
+			file.Bursts = append(file.Bursts, Burst{First: f.Time, Last: f.Time, Packets: 1})
+		}
+	}
+	for _, a := range file.Alerts {
+		about := false
+		for i := range file.Bursts {
+			b := &file.Bursts[i]
+			if !a.Timestamp.After(b.Last) && !a.LastSeen.Before(b.First) {
+				b.Covered = true
+			}
+			about = about || !a.Timestamp.After(b.Last.Add(slack)) && !a.LastSeen.Before(b.First.Add(-slack))
+		}
+		if !about {
+			file.FalseAlerts = append(file.FalseAlerts, a)
+		}
+	}
+	return file, nil
+}
+
+// readLabels reads lines "number;0" or "number;1", the packets in order from 1.
+func readLabels(path string) ([]bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &breakwater.Error{Kind: breakwater.Unavailable, Message: path + " cannot be opened", Err: err}
+	}
+	defer f.Close()
+	var labels []bool
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" {
+			continue
+		}
+		number, label, _ := strings.Cut(line, ";")
+		if n, err := strconv.Atoi(number); err != nil || n != len(labels)+1 || label != "0" && label != "1" {
+			return nil, &breakwater.Error{Kind: breakwater.Invalid, Message: fmt.Sprintf("%s line %d is %.40q; expected %d;0 or %d;1", path, len(labels)+1, line, len(labels)+1, len(labels)+1)}
+		}
+		labels = append(labels, label == "1")
+	}
+	return labels, lines.Err()
+}
+
+// correlate makes alerts of detections as the store does, in memory and with nobody who closes one.
+func correlate(found []breakwater.Detection) (alerts []*breakwater.Alert) {
+next:
+	for _, d := range found {
+		for _, a := range slices.Backward(alerts) {
+			if a.Asset == d.Asset && (a.Counted(d) || a.Accepts(d)) {
+				a.Absorb(d)
+				continue next
+			}
+		}
+		alerts = append(alerts, breakwater.NewAlert(d))
+	}
+	return alerts
+}
+
+// said is which packets the detections speak of: those of a conversation that one names, from the beginning of that
+// detection's second for as long as its alert stays open for more (breakwater.CorrelationSpan). A detection without a
+// port speaks of all ports, one without a client of all clients.
+type said map[netip.Addr][]spoken // by server
+
+type spoken struct {
+	breakwater.Conversation
+	from, to time.Time
+}
+
+func newSaid(found []breakwater.Detection) said {
+	s := said{}
+next:
+	for _, d := range found {
+		from, to := d.Time.Truncate(time.Second), d.Time.Add(breakwater.CorrelationSpan)
+		list := s[d.Talk.Server]
+		for i := range list {
+			if o := &list[i]; o.Client == d.Talk.Client && o.Port == d.Talk.Port && !from.After(o.to) {
+				o.to = to
+				continue next
+			}
+		}
+		s[d.Talk.Server] = append(list, spoken{d.Talk, from, to})
+	}
+	return s
+}
+
+func (s said) of(f *breakwater.Frame) bool {
+	return s.toward(f.Time, f.Src, f.Dst) || s.toward(f.Time, f.Dst, f.Src)
+}
+
+// toward asks with server as the server.
+func (s said) toward(t time.Time, client, server breakwater.Endpoint) bool {
+	for _, o := range s[server.Addr] {
+		if server.Addr.IsValid() && (o.Client == client.Addr || !o.Client.IsValid()) && (o.Port == server.Port || o.Port == 0) &&
+			!t.Before(o.from) && !t.After(o.to) {
+			return true
+		}
+	}
+	return false
+}
+
+// String is the report as a table, with its bursts and alerts.
+func (r Report) String() string {
+	var b strings.Builder
+	row := func(name, who string, s Score) {
+		fmt.Fprintf(&b, "%-46s %-9s %9.4f %7.4f %7.4f %8.3f%%\n", name, who, s.Precision(), s.Recall(), s.F1(), 100*s.FalsePositiveRate())
+	}
+	fmt.Fprintf(&b, "%-46s %-9s %9s %7s %7s %9s\n", "packet by packet", "", "precision", "recall", "F1", "false pos")
+	for _, f := range r.Files {
+		row(f.Name, "rules", f.Rules)
+		row("", "allowlist", f.Allowlist)
+	}
+	row("all", "rules", r.Rules)
+	row("", "allowlist", r.Allowlist)
+	for _, f := range r.Files {
+		fmt.Fprintf(&b, "\n%s: %d bursts, %d alerts, %d of them false\n", f.Name, len(f.Bursts), len(f.Alerts), len(f.FalseAlerts))
+		for _, burst := range f.Bursts {
+			fmt.Fprintf(&b, "  burst %s – %s, %d packets, covered: %t\n", clock(burst.First), clock(burst.Last), burst.Packets, burst.Covered)
+		}
+		for _, a := range f.Alerts {
+			mark := " "
+			if slices.Contains(f.FalseAlerts, a) {
+				mark = "!"
+			}
+			fmt.Fprintf(&b, "%s alert %s – %s %s %-8s %s %s\n    %s\n", mark, clock(a.Timestamp), clock(a.LastSeen), a.Asset, a.Severity, a.AttackType, a.Title, a.Summary)
+		}
+	}
+	return b.String()
+}
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
