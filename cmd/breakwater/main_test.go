@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "write the golden help texts anew")
+
+// TestMain lets the test binary be the program, so that scripts run it as a user would.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"breakwater": main})
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true})
+}
+
+// TestHelp holds the help of every command as a golden text.
+func TestHelp(t *testing.T) {
+	for _, command := range []string{
+		"", "serve", "replay", "decode", "plant", "plant record", "rules", "rules list", "rules check", "baseline", "eval", "eval lemay",
+		"migrate", "migrate up", "migrate down", "migrate status", "version",
+	} {
+		t.Run(command, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			if code := run(context.Background(), append(strings.Fields(command), "--help"), streams{strings.NewReader(""), &out, &errs}); code != exitOK {
+				t.Fatalf("exit code %d: %s", code, errs.String())
+			}
+			path := filepath.Join("testdata", "help", strings.ReplaceAll("breakwater "+command, " ", "_")+".txt")
+			path = strings.ReplaceAll(path, "_.txt", ".txt")
+			if *update {
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(out.Bytes(), want) {
+				t.Errorf("%s is stale: run `make generate`\n%s", path, out.String())
+			}
+		})
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"breakwater"
+	"breakwater/internal/capture"
+	"breakwater/internal/plant"
+)
+
+// PlantCmd holds the commands of the simulated plant.
+type PlantCmd struct {
+	Record PlantRecordCmd `cmd:"" help:"Record the plant's network as a capture file."`
+}
+
+// PlantRecordCmd records the simulated plant.
+type PlantRecordCmd struct {
+	Out      string        `required:"" placeholder:"FILE" help:"The capture to write (pcap)."`
+	Duration time.Duration `default:"420s" help:"How long, in data time."`
+	Seed     uint64        `default:"1" help:"The same seed gives the same bytes."`
+	Start    string        `placeholder:"TIME" help:"Time of the first packet, as 2026-01-05T08:00:00Z. Default: a fixed instant, so that recordings are the same."`
+	Attack   []string      `placeholder:"KIND@OFFSET" help:"Attacks: port-scan, unauthorised-write or function-scan, as port-scan@320s; may be given several times."`
+}
+
+// Help shows an example.
+func (PlantRecordCmd) Help() string {
+	return "Example:\n\n  breakwater plant record --out plant.pcap --duration 420s --attack port-scan@320s --attack unauthorised-write@360s"
+}
+
+// Run records.
+func (c *PlantRecordCmd) Run(ctx context.Context, std streams) (err error) {
+	o := plant.Options{Seed: c.Seed, Duration: c.Duration}
+	if c.Start != "" {
+		if o.Start, err = time.Parse(time.RFC3339, c.Start); err != nil {
+			return usage("--start=%s: a time like 2026-01-05T08:00:00Z is accepted", c.Start)
+		}
+	}
+	for _, text := range c.Attack {
+		attack, err := plant.ParseAttack(text)
+		if err != nil {
+			return usageError{err}
+		}
+		o.Attacks = append(o.Attacks, attack)
+	}
+	tmp := c.Out + ".new"
+	file, err := os.Create(tmp)
+	if err != nil {
+		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "cannot write " + c.Out, Err: err}
+	}
+	defer func() {
+		if err != nil {
+			file.Close()
+			os.Remove(tmp)
+		}
+	}()
+	buffered := bufio.NewWriterSize(file, 1<<20)
+	w := capture.NewWriter(buffered, capture.PCAP)
+	n := 0
+	for p, err := range plant.Packets(o) {
+		if err != nil {
+			return usageError{err}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := w.Write(p); err != nil {
+			return &breakwater.Error{Kind: breakwater.Unavailable, Message: "cannot write " + c.Out, Err: err}
+		}
+		n++
+	}
+	for _, step := range []func() error{w.Flush, buffered.Flush, file.Close, func() error { return os.Rename(tmp, c.Out) }} {
+		if err := step(); err != nil {
+			return &breakwater.Error{Kind: breakwater.Unavailable, Message: "cannot write " + c.Out, Err: err}
+		}
+	}
+	fmt.Fprintf(std.err, "%s: %d packets, %s of the plant\n", c.Out, n, c.Duration)
+	return nil
+}

@@ -1,0 +1,158 @@
+// Package api is Breakwater's HTTP face: JSON over HTTP, its description in OpenAPI, the live channels and the web
+// app, in one handler.
+//
+//	request ─► log, panics ─► host, origin, headers ─┬─► /api/…, /health, …   huma: parameters checked, errors as problem+json
+//	           (guard.go)     (guard.go)             ├─► /ws, /api/stream     live.Hub
+//	                                                 ├─► /docs, /openapi.…    the description, and a page to read it
+//	                                                 └─► everything else      the web app
+//
+// A file per noun holds its routes as a table at its top. It knows HTTP, and hides it: what answers a request is the
+// store, the hub or a function of Config, in the root package's words; a breakwater.Error becomes a status in
+// problem.go and nowhere else.
+package api
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"breakwater"
+	"breakwater/internal/live"
+	"breakwater/internal/store"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// Config is what the API serves from. Store, Hub, Ingest and Logger must be set.
+type Config struct {
+	Store *store.Store
+	Hub   *live.Hub
+	// Ingest feeds one capture through the way of the data. With an error it still returns what came before it. Its
+	// context does not end when the client goes away: the body ends then, and what was read is kept.
+	Ingest func(context.Context, IngestRequest) (IngestResult, error)
+
+	Web            http.Handler // the web app, for every path that is not the API's; nil: there is none
+	Version        string       // of the program
+	AllowedOrigins []string     // of pages of other origins that may use the API, as "http://localhost:3000"
+	Hosts          []string     // names this server is asked for by, beside localhost and loopback addresses
+	MaxIngestBytes int64        // of one uploaded capture; 0: 16 GiB
+	Logger         *slog.Logger
+}
+
+// IngestRequest is one capture to feed in.
+type IngestRequest struct {
+	FacilityID string
+	Learn      time.Duration // of data time from its first packet on; 0: nothing is learned
+	Body       io.Reader     // pcap or pcapng, perhaps compressed
+	Name       string        // what to call it in messages
+}
+
+// IngestResult is what became of a capture.
+type IngestResult struct {
+	Packets, Events, Windows, Detections int64
+}
+
+// documentVersion is the version of the API: the first number grows when a client must change.
+const documentVersion = "1.0.0"
+
+// server is what the routes of all nouns share.
+type server struct {
+	Config
+	json, yaml []byte // the description
+}
+
+// New makes the handler. The error is of kind Invalid where an origin of the configuration is none.
+func New(c Config) (http.Handler, error) {
+	s := &server{Config: c}
+	if s.MaxIngestBytes == 0 {
+		s.MaxIngestBytes = 16 << 30
+	}
+	mux := http.NewServeMux()
+	doc, err := s.routes(mux)
+	if err != nil {
+		return nil, err
+	}
+	if s.json, err = marshal(doc); err != nil {
+		return nil, err
+	}
+	if s.yaml, err = doc.YAML(); err != nil {
+		return nil, &breakwater.Error{Kind: breakwater.Internal, Message: "the API's description cannot be written as YAML", Err: err}
+	}
+	s.docs(mux)
+	mux.HandleFunc("/", s.elsewhere(mux))
+	return s.guard(mux)
+}
+
+// OpenAPI is the description of the API as it is served at /openapi.json.
+func OpenAPI() ([]byte, error) {
+	doc, err := (&server{}).routes(http.NewServeMux())
+	if err != nil {
+		return nil, err
+	}
+	return marshal(doc)
+}
+
+// routes registers every noun's routes and returns their description.
+func (s *server) routes(mux *http.ServeMux) (*huma.OpenAPI, error) {
+	config := huma.DefaultConfig("Breakwater", documentVersion)
+	config.Info.Description = "Threat detection for industrial control systems. Times are RFC 3339 in UTC; errors are RFC 9457 problems whose `detail` says what to do."
+	config.CreateHooks = nil // it would add a member $schema to every answer
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
+	config.RejectUnknownQueryParameters = true
+	config.Transformers = []huma.Transformer{explain}
+	h := humago.New(mux, config)
+	h.UseMiddleware(s.checkQuery(h))
+	s.alertRoutes(h)
+	s.baselineRoutes(h)
+	s.ingestRoutes(h)
+	s.healthRoutes(h)
+	s.liveRoutes(h)
+	return h.OpenAPI(), describe(h.OpenAPI())
+}
+
+// register adds one route, whose errors are breakwater.Errors.
+func register[I, O any](s *server, h huma.API, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
+	huma.Register(h, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handle(ctx, in)
+		if err != nil {
+			return nil, s.problem(ctx, op.OperationID, err)
+		}
+		return out, nil
+	})
+}
+
+// elsewhere answers what no route takes: a known path with another method, a path of the API that is not there, and
+// all the rest, which is the web app's.
+func (s *server) elsewhere(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if allowed := methods(mux, r); len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			writeProblem(w, http.StatusMethodNotAllowed, r.URL.Path+" does not take "+r.Method+": use "+strings.Join(allowed, " or "))
+			return
+		}
+		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if s.Web == nil || slices.Contains([]string{"api", "ws", "docs"}, first) {
+			writeProblem(w, http.StatusNotFound, "there is no "+clip(r.URL.Path)+": /docs lists what there is")
+			return
+		}
+		s.Web.ServeHTTP(w, r)
+	}
+}
+
+// methods are those by which a path can be asked for, where this request's is none of them.
+func methods(mux *http.ServeMux, r *http.Request) []string {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); strings.HasPrefix(pattern, method+" ") {
+			allowed = append(allowed, method)
+		}
+	}
+	return allowed
+}

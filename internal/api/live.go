@@ -1,0 +1,52 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"breakwater/internal/live"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+func (s *server) liveRoutes(h huma.API) {
+	tags := []string{"Live"}
+	message := &huma.Schema{Type: huma.TypeString, Description: "Server-sent events; the data of each is a JSON object of channel, type and data.",
+		Examples: []any{"id: alerts:Kx2f:7\ndata: {\"channel\":\"alerts\",\"type\":\"alert_created\",\"data\":{}}\n\n"}}
+	register(s, h, huma.Operation{
+		OperationID: "stream", Method: http.MethodGet, Path: "/api/stream", Tags: tags,
+		Summary: "What happens, as server-sent events", Description: "For curl and simple clients. Last-Event-ID goes on after that event; an event `reload` says that what was missed is not kept any more.",
+		Errors:    []int{http.StatusUnprocessableEntity},
+		Responses: map[string]*huma.Response{"200": {Description: "Events, until the client leaves.", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: message}}}},
+	}, s.stream)
+	register(s, h, huma.Operation{
+		OperationID: "websocket", Method: http.MethodGet, Path: "/ws", Tags: tags,
+		Summary: "What happens, over a WebSocket", Description: "Centrifuge's JSON protocol: send `{\"id\":1,\"connect\":{}}`, then `{\"id\":2,\"subscribe\":{\"channel\":\"alerts\"}}`. " +
+			"Channels are alerts, fl_status, predictions and system. The data of a publication is `{channel, type, data}`; type alert_created or alert_updated carries an alert as `GET /api/alerts` lists it.",
+		SkipValidateParams: true, // Centrifuge's clients have some of their own
+		Responses:          map[string]*huma.Response{"101": {Description: "The connection is a WebSocket from here on."}},
+	}, func(context.Context, *struct{}) (*handOver, error) { return handOverTo(s.Hub.WebSocket()), nil })
+}
+
+type streamRequest struct {
+	Channels    string `query:"channels" example:"alerts,system" doc:"Comma-separated list of alerts, fl_status, predictions and system; all where absent."`
+	LastEventID string `header:"Last-Event-ID" example:"alerts:Kx2f:7" doc:"The id of the last event received, from which to go on."`
+}
+
+func (s *server) stream(_ context.Context, in *streamRequest) (*handOver, error) {
+	if _, err := live.ParseChannels(in.Channels); err != nil {
+		return nil, err
+	}
+	return handOverTo(s.Hub.Stream()), nil
+}
+
+// handOver leaves the whole response to another handler.
+type handOver struct{ Body func(huma.Context) }
+
+func handOverTo(handler http.Handler) *handOver {
+	return &handOver{func(ctx huma.Context) {
+		r, w := humago.Unwrap(ctx)
+		handler.ServeHTTP(w, r)
+	}}
+}

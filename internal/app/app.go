@@ -1,0 +1,203 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"breakwater"
+	"breakwater/internal/api"
+	"breakwater/internal/capture"
+	"breakwater/internal/detect"
+	"breakwater/internal/live"
+	"breakwater/internal/pipeline"
+	"breakwater/internal/store"
+	"breakwater/internal/window"
+	"breakwater/webapp"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// shutdownGrace is how long requests under way may take to end once the program was asked to stop.
+const shutdownGrace = 10 * time.Second
+
+// Tap is traffic that the server itself listens to.
+type Tap struct {
+	FacilityID string
+	Iface      string        // network interface, or ""
+	Pcap       string        // capture file, or folder of rotating ones that is followed, or ""
+	Learn      time.Duration // of data time, from the first packet on
+}
+
+// App is the wired program.
+type App struct {
+	Server   *pipeline.Server
+	store    *store.Store
+	hub      *live.Hub
+	listener net.Listener
+	http     *http.Server
+	log      *slog.Logger
+}
+
+// Open wires the program and takes its port; nothing runs yet. What it opened before an error is closed again.
+func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	a := &App{}
+	if a.log, err = c.Logger(os.Stderr); err != nil {
+		return nil, err
+	}
+	rules, err := detect.Shipped()
+	if err != nil {
+		return nil, err
+	}
+	// The port first: a second server started by mistake stops here and leaves the database alone.
+	address := net.JoinHostPort(c.APIHost, c.APIPort)
+	if a.listener, err = net.Listen("tcp", address); err != nil {
+		return nil, listenError(address, err)
+	}
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
+	if a.store, err = store.Open(ctx, c.DatabaseURL); err != nil {
+		return nil, err
+	}
+	if err = a.store.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	if a.hub, err = live.New(a.log, c.Origins()); err != nil {
+		return nil, err
+	}
+	a.Server = &pipeline.Server{
+		Store: a.store, Rules: rules, Context: window.NewBuffer(),
+		Publish: func(alert *breakwater.Alert, created bool) {
+			if err := a.hub.Alert(alert, created); err != nil {
+				a.log.Warn("an alert was saved but not published; open pages show it after a reload", "alert", alert.ID, "err", err)
+			}
+		},
+	}
+	handler, err := api.New(api.Config{
+		Store: a.store, Hub: a.hub, Ingest: a.ingest, Web: webapp.Handler(), Version: version,
+		AllowedOrigins: c.Origins(), Logger: a.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.http = &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	return a, nil
+}
+
+// URL is where the web app is.
+func (a *App) URL() string { return "http://" + a.listener.Addr().String() }
+
+// Run serves and taps until ctx ends, then lets what is under way end.
+func (a *App) Run(ctx context.Context, taps ...Tap) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.hub.Run(ctx) })
+	group.Go(func() error {
+		if err := a.http.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve HTTP: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+		defer cancel()
+		if err := a.http.Shutdown(late); err != nil {
+			return a.http.Close()
+		}
+		return nil
+	})
+	for _, tap := range taps {
+		group.Go(func() error { return a.tap(ctx, tap) })
+	}
+	return group.Wait()
+}
+
+// Close gives back what Open took, last first.
+func (a *App) Close() error {
+	var err error
+	if a.store != nil {
+		err = a.store.Close()
+	}
+	if a.listener != nil {
+		if e := a.listener.Close(); e != nil && !errors.Is(e, net.ErrClosed) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// tap runs a sensor on the server's own traffic. A file ends; the server goes on.
+func (a *App) tap(ctx context.Context, t Tap) error {
+	var packets iter.Seq2[breakwater.Packet, error]
+	what := t.Iface
+	if t.Iface != "" {
+		packets = capture.Live(ctx, t.Iface)
+	} else if info, err := os.Stat(t.Pcap); err == nil && info.IsDir() {
+		packets, what = a.told(capture.Follow(ctx, t.Pcap)), t.Pcap
+	} else {
+		source, err := capture.Open(t.Pcap)
+		if err != nil {
+			return err
+		}
+		defer source.Close()
+		packets, what = source.Packets(), t.Pcap
+	}
+	a.log.Info("listening to traffic", "facility", t.FacilityID, "source", what, "learn", t.Learn)
+	stats, err := a.Server.Run(ctx, t.FacilityID, t.Learn, packets)
+	if ctx.Err() != nil {
+		return nil
+	}
+	a.log.Info("traffic ended", "facility", t.FacilityID, "source", what, "packets", stats.Packets, "detections", stats.Detections)
+	return err
+}
+
+// told logs the errors of packets that go on for ever, and leaves them out.
+func (a *App) told(packets iter.Seq2[breakwater.Packet, error]) iter.Seq2[breakwater.Packet, error] {
+	return func(yield func(breakwater.Packet, error) bool) {
+		for p, err := range packets {
+			if err != nil {
+				a.log.Warn("a capture could not be read to its end; listening goes on", "err", err)
+			} else if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// ingest feeds a capture that came over the API through the way of the data.
+func (a *App) ingest(ctx context.Context, r api.IngestRequest) (api.IngestResult, error) {
+	source, err := capture.NewReader(r.Body, r.Name)
+	if err != nil {
+		return api.IngestResult{}, err
+	}
+	defer source.Close()
+	stats, err := a.Server.Run(ctx, r.FacilityID, r.Learn, source.Packets())
+	return api.IngestResult{Packets: stats.Packets, Events: stats.Events, Windows: stats.Windows, Detections: stats.Detections}, err
+}
+
+func listenError(address string, err error) error {
+	message := "cannot listen on " + address
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		message = "port " + address + " is in use: another Breakwater, or another program; stop it or choose another with API_PORT (--api-port)"
+	case errors.Is(err, syscall.EACCES):
+		message = "no permission to listen on " + address + ": choose a port above 1023 with API_PORT (--api-port)"
+	}
+	return &breakwater.Error{Kind: breakwater.Unavailable, Field: "API_PORT", Message: message, Err: err}
+}
