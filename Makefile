@@ -1,12 +1,86 @@
+# Everything that CI does, a developer does by the same names: `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help check test
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+WEB_SOURCES = $(shell find webapp -path '*/node_modules' -prune -o -path webapp/.next -prune -o -path webapp/out -prune -o -type f -print)
+PNPM = scripts/pnpm -C webapp
+FUZZ_SECONDS ?= 30
+
+.PHONY: help run demo-capture build web test test-go test-web test-browser check staticcheck lint generate verify bench fuzz screenshots clean
 
 help: ## this list
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-check: ## formatting and static checks
-	@test -z "$$(gofmt -l *.go cmd internal)" || { echo "not gofmt'ed:"; gofmt -l *.go cmd internal; exit 1; }
+run: build ## build all and start the server on http://127.0.0.1:8000
+	exec bin/breakwater serve
+
+demo-capture: bin/breakwater ## record the simulated plant under attack and replay it to the running server
+	@mkdir -p demo
+	bin/breakwater plant record --out demo/plant.pcap --duration 420s --attack port-scan@320s --attack unauthorised-write@360s --attack function-scan@390s
+	bin/breakwater replay demo/plant.pcap --facility demo --learn 300s --speed 30x --now
+
+build: web ## the program with the web app inside, at bin/breakwater
+	$(GO_BUILD) -o bin/breakwater ./cmd/breakwater
+
+bin/breakwater:
+	$(MAKE) build
+
+web: webapp/out/index.html ## the web app alone, at webapp/out
+
+webapp/out/index.html: $(WEB_SOURCES)
+	scripts/need-node-modules
+	$(PNPM) build
+	@touch $@
+
+test: test-go test-web ## every test but the browser's, with what they need installed first
+
+test-go: ## Go tests with the race detector
+	scripts/need-tshark
+	go test -race ./...
+
+test-web: ## unit tests of the web app
+	scripts/need-node-modules
+	$(PNPM) test
+
+test-browser: build ## the real program driven by a real browser
+	scripts/need-chromium
+	$(PNPM) e2e
+
+check: ## formatting and vet
+	@test -z "$$(gofmt -l *.go cmd internal webapp/*.go)" || { echo "not gofmt'ed:"; gofmt -l *.go cmd internal webapp/*.go; exit 1; }
 	go vet ./...
 
-test: ## every test
-	go test -race ./...
+generate: ## write anew what is made from code: openapi.json, .env.example, help texts, schema.d.ts
+	go test ./internal/api ./internal/app ./cmd/breakwater -run 'OpenAPI|EnvExample|Help' -update
+	scripts/need-node-modules
+	$(PNPM) generate
+
+verify: generate ## fail when something generated is stale
+	git diff --exit-code -- openapi.json .env.example cmd/breakwater/testdata webapp/lib/schema.d.ts
+
+bench: ## the figures of docs/performance.md
+	GOMAXPROCS=1 go test -run '^$$' -bench . -benchmem ./internal/capture ./internal/decode ./internal/detect ./internal/pipeline
+
+staticcheck: ## static analysis of the Go code
+	go tool -modfile=tools/go.mod staticcheck ./...
+
+lint: ## lint and types of the web app
+	scripts/need-node-modules
+	$(PNPM) lint
+	$(PNPM) typecheck
+
+fuzz: ## each fuzz target for $(FUZZ_SECONDS) s
+	for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | xargs -n1 dirname | sort -u); do \
+	  for target in $$(grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' $$pkg | cut -c6-); do \
+	    go test ./$$pkg -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_SECONDS)s; done; done
+
+screenshots: build ## pictures of every page, into screenshots/
+	scripts/need-chromium
+	SCREENSHOTS=$(CURDIR)/screenshots $(PNPM) e2e
+
+clean: ## what was built
+	rm -rf bin demo screenshots webapp/.next
+	git clean -fdxq webapp/out
