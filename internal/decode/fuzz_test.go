@@ -68,6 +68,19 @@ func lost(e *breakwater.Event) bool {
 	return e.Kind == breakwater.Malformed && (strings.HasPrefix(e.Reason, "protocol id") || strings.HasPrefix(e.Reason, "length field"))
 }
 
+// piece is a range of bytes.
+type piece struct{ from, to int }
+
+// cut cuts data into pieces of 1 to longest bytes.
+func cut(data []byte, rng *rand.Rand, longest int) (pieces []piece) {
+	for at := 0; at < len(data); {
+		to := min(len(data), at+1+rng.IntN(longest))
+		pieces = append(pieces, piece{at, to})
+		at = to
+	}
+	return pieces
+}
+
 // FuzzModbusStream sends the same bytes in one segment, and in pieces that are shuffled and sent twice: the events
 // are the same, up to where framing is lost.
 func FuzzModbusStream(f *testing.F) {
@@ -87,28 +100,20 @@ func FuzzModbusStream(f *testing.F) {
 		if len(fromClient) > 4000 || len(fromServer) > 4000 {
 			return
 		}
-		whole, pieces := newBuilder(), newBuilder()
-		w, p := whole.dial(hmi, plc).open(), pieces.dial(hmi, plc).open()
+		whole, parts := newBuilder(), newBuilder()
+		w, p := whole.dial(hmi, plc).open(), parts.dial(hmi, plc).open()
 		rng := rand.New(rand.NewPCG(seed, 0))
 		for from, data := range [][]byte{fromClient, fromServer} {
-			if len(data) > 0 {
-				w.data(side(from), data)
-			}
-			type piece struct{ from, to int }
-			var all []piece
-			for at := 0; at < len(data); {
-				to := min(len(data), at+1+rng.IntN(max(24, len(data)/8)))
-				all = append(all, piece{at, to})
-				at = to
-			}
-			if len(all) > maxSegments/2 {
+			w.data(side(from), data)
+			pieces := cut(data, rng, max(24, len(data)/8))
+			if len(pieces) > maxSegments/2 {
 				return
 			}
-			all = append(all, all[:len(all)/2]...) // the first half is sent twice
+			pieces = append(pieces, pieces[:len(pieces)/2]...) // the first half is sent twice
 			if seed%2 == 0 {
-				rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+				rng.Shuffle(len(pieces), func(i, j int) { pieces[i], pieces[j] = pieces[j], pieces[i] })
 			}
-			for _, s := range all {
+			for _, s := range pieces {
 				p.at(side(from), p.seq[from]+uint32(s.from), flagACK, data[s.from:s.to])
 			}
 			p.seq[from] += uint32(len(data))
@@ -130,7 +135,7 @@ func FuzzModbusStream(f *testing.F) {
 			return sides, gone
 		}
 		want, gone := events(whole)
-		got, _ := events(pieces)
+		got, _ := events(parts)
 		equal(t, want[client], got[client])
 		if !gone[client] { // else what the server's messages are joined to may differ
 			equal(t, want[server], got[server])
@@ -217,7 +222,6 @@ func FuzzFragments(f *testing.F) {
 				t.Fatalf("%d datagrams", len(all))
 			}
 		}
-		type piece struct{ from, to int }
 		var pieces []piece
 		rng := rand.New(rand.NewPCG(seed, 0))
 		for at := 0; at < len(data); {

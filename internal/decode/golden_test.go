@@ -124,6 +124,44 @@ var goldens = map[string]func(b *builder){
 		d.data(server, adu(6, 1, holdingOf3))      // Flush reads this
 		d.data(server, adu(7, 1, holdingOf3)[:11]) // and gives this up
 	},
+	"modbus/joining": func(b *builder) {
+		d := b.dial(hmi, plc).open()
+		d.data(client, adu(1, 1, readHolding))
+		d.data(client, adu(1, 2, readCoils))
+		d.data(server, adu(1, 3, holdingOf3)) // of another unit
+		d.data(server, adu(1, 1, coilsOf10))  // of another function
+		d.data(server, adu(2, 1, holdingOf3)) // of another transaction
+		d.data(server, adu(1, 2, coilsOf10))
+		d.data(server, adu(1, 1, holdingOf3))
+		d.data(server, adu(1, 1, holdingOf3)) // answered already
+		// A client that never changes its id, and a lost response: the next one is of the newest request.
+		d.data(client, adu(0, 1, "03 0001 0001"))
+		d.data(client, adu(0, 1, "03 0002 0001"))
+		d.data(server, adu(0, 1, "03 02 0007"))
+	},
+	"modbus/wrong-length-first": func(b *builder) {
+		d := b.dial(hmi, plc).open()
+		d.data(client, unhex("0001 0000 8804 01 03 0000 0001"))
+		d.ask(2, readHolding, holdingOf3)
+	},
+	"modbus/forged-segments": func(b *builder) {
+		d := b.dial(hmi, plc).open()
+		d.at(client, d.seq[client]+50_000, flagACK, adu(66, 1, writeOneCoil)) // in a window's reach, never filled up to
+		d.ask(1, readHolding, holdingOf3)
+		b.wait(1500 * time.Millisecond)
+		d.ask(2, readHolding, holdingOf3) // the stream goes on
+		b.wait(1500 * time.Millisecond)
+		d.seq[client] += 12                                                 // not captured
+		d.at(client, d.seq[client], flagACK, adu(4, 1, readHolding))        // waits in front of the forged one
+		d.at(client, d.seq[client]-12, flagACK, adu(3, 1, readHolding))     // it had but come late
+		d.seq[client] += 12                                                 //
+		d.at(client, d.seq[client]-1<<22, flagACK, adu(67, 1, readHolding)) // far behind: nonsense
+		d.ask(5, readHolding, holdingOf3)
+		d.seq[client] -= 1 << 23 // but when it goes on from there, it is we who are wrong
+		d.data(client, adu(6, 1, readHolding))
+		d.data(client, adu(7, 1, readHolding))
+		d.data(client, adu(8, 1, readHolding))
+	},
 	"modbus/not-modbus": func(b *builder) {
 		for i, first := range []string{"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\x00\x85\x01\x00\x00\x81\x03\x03", "\x03\x00\x00\x16\x11\xe0"} {
 			from := hmi
@@ -336,4 +374,64 @@ func TestGolden(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFrames counts the packets of a capture by what each alone shows.
+func TestFrames(t *testing.T) {
+	t.Parallel()
+	golden := func(name string) func(testing.TB) []breakwater.Packet {
+		return func(testing.TB) []breakwater.Packet {
+			b := newBuilder()
+			goldens[name](b)
+			return b.packets
+		}
+	}
+	odd := []breakwater.Packet{
+		ethernet(etherIPv4, unhex("4500 0100 0000 0000 4006 0000 0a000002 0a00000b 0001 01f6")),
+		ethernet(etherIPv4, unhex("4600 0020 0000 0000 0102 0000 0a000002 e0000001 94040000 1100 eeff 0000 0000")),
+		ethernet(0x88cc, unhex("0207 04")),
+		{Time: newBuilder().now, Link: breakwater.LinkEthernet, Data: unhex("020000"), Length: 3},
+		{Time: newBuilder().now, Link: 147, Data: unhex("020000"), Length: 3},
+	}
+	tests := []struct {
+		name    string
+		packets func(testing.TB) []breakwater.Packet
+		want    map[breakwater.Protocol]int
+	}{
+		{"modbusSmall",
+			func(t testing.TB) []breakwater.Packet {
+				return readCapture(t, sharedFile(t, "captures/modbus/modbusSmall.pcap"))
+			},
+			map[breakwater.Protocol]int{breakwater.Modbus: 32, breakwater.TCP: 128, breakwater.DNS: 6}},
+		{"arp", golden("arp"), map[breakwater.Protocol]int{breakwater.ARP: 6}},
+		{"icmp", golden("icmp"), map[breakwater.Protocol]int{breakwater.ICMP: 9, breakwater.UDP: 2}},
+		{"not Modbus", golden("modbus/not-modbus"), map[breakwater.Protocol]int{breakwater.TCP: 24}},
+		{"fragments", golden("modbus/fragments"), map[breakwater.Protocol]int{breakwater.OtherIP: 3, breakwater.Modbus: 1}},
+		{"a lying length, IGMP, LLDP, a runt", func(testing.TB) []breakwater.Packet { return odd },
+			map[breakwater.Protocol]int{breakwater.OtherIP: 2, breakwater.Other: 3}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			packets := tt.packets(t)
+			_, frames := decodeAll(packets)
+			got := map[breakwater.Protocol]int{}
+			for i, f := range frames {
+				got[f.Protocol]++
+				if f.Length != packets[i].Length || !f.Time.Equal(packets[i].Time) {
+					t.Errorf("frame %d is %+v", i, f)
+				}
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("packets by protocol (- want, + got):\n%s", d)
+			}
+		})
+	}
+}
+
+// ethernet is a packet with an Ethernet header.
+func ethernet(ether uint16, payload []byte) breakwater.Packet {
+	b := newBuilder()
+	b.raw(bytesOf(plc.MAC, hmi.MAC, ether, payload))
+	return b.packets[0]
 }

@@ -20,7 +20,7 @@ const (
 	maxLength = 254 // unit and the longest PDU
 	// maxPending bounds the requests of a connection that wait for their response; the guide's section 4.2 expects
 	// 1 to 16. The oldest makes room.
-	maxPending = 64
+	maxPending = 32
 )
 
 // request is what a response is joined to.

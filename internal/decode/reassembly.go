@@ -12,6 +12,7 @@ const (
 	maxHeld     = 1 << 16 // bytes held out of order, one side of one connection
 	maxSegments = 64      // segments held, one side of one connection
 	maxHeldAll  = 1 << 24 // bytes held, all connections
+	segmentCost = 64      // what a held segment costs beside its data, in the same count
 	holeTimeout = 2 * time.Second
 )
 
@@ -30,7 +31,7 @@ type flow struct {
 // held are segments that came before what lies in front of them, in order of sequence number.
 type held struct {
 	segments []heldSegment
-	bytes    int
+	bytes    int   // with segmentCost
 	since    int64 // when the hole in front of them appeared
 }
 
@@ -39,6 +40,8 @@ type heldSegment struct {
 	data    []byte
 	missing int
 }
+
+func (s *heldSegment) cost() int { return len(s.data) + segmentCost }
 
 func (f *flow) begin(first uint32) { f.begun, f.first, f.next = true, first, first }
 
@@ -71,6 +74,7 @@ func (d *Decoder) assemble(c *conn, from side, s *segment) {
 			f.stray = end
 			return
 		}
+		d.drop(f)
 		d.skip(c, from, s.seq)
 		ahead = 0
 	}
@@ -126,9 +130,10 @@ func (d *Decoder) hold(f *flow, s *segment) {
 		}
 		i++ // longer than the one we have: what is new of it is read after that
 	}
-	h.segments = slices.Insert(h.segments, i, heldSegment{s.seq, slices.Clone(s.data), s.missing})
-	h.bytes += len(s.data)
-	d.held += len(s.data)
+	keep := heldSegment{s.seq, slices.Clone(s.data), s.missing}
+	h.segments = slices.Insert(h.segments, i, keep)
+	h.bytes += keep.cost()
+	d.held += keep.cost()
 }
 
 // why is what makes release look at the holes of a side.
@@ -165,8 +170,8 @@ func (d *Decoder) release(c *conn, from side, because why) {
 			h.since = d.now
 		}
 		h.segments = slices.Delete(h.segments, 0, 1)
-		h.bytes -= len(s.data)
-		d.held -= len(s.data)
+		h.bytes -= s.cost()
+		d.held -= s.cost()
 		d.deliver(c, from, s.seq, s.data, s.missing)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io/fs"
 	"math/rand/v2"
+	"net/netip"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -39,7 +40,7 @@ func check(t testing.TB, d *Decoder) {
 				}
 				sum := 0
 				for _, s := range h.segments {
-					sum += len(s.data)
+					sum += s.cost()
 				}
 				if sum != h.bytes || sum > maxHeld || len(h.segments) > maxSegments {
 					t.Errorf("%d bytes in %d segments are held, %d counted", sum, len(h.segments), h.bytes)
@@ -229,8 +230,44 @@ func TestFloods(t *testing.T) {
 	}
 	check(t, d)
 
+}
+
+// TestManyConnections opens more connections than are kept: the least recently active are closed, saying why.
+func TestManyConnections(t *testing.T) {
+	t.Parallel()
+	kinds := map[breakwater.Kind]int{}
+	var closed []breakwater.Event
+	d := New(func(e *breakwater.Event) {
+		sound(t, e)
+		if kinds[e.Kind]++; e.Kind == breakwater.Closed {
+			closed = append(closed, *e)
+		}
+	})
+	b := newBuilder()
+	answer := b.frame(plc, hmi, ip(plc, hmi, protoTCP, tcpHeader(plc, hmi, 1, 2, flagSYN|flagACK, nil)))
+	p := breakwater.Packet{Time: b.now, Link: breakwater.LinkEthernet, Data: answer, Length: len(answer)}
+	for i := range uint32(maxConns + 100) {
+		binary.BigEndian.PutUint32(answer[30:], 0x0b000000+i) // the client's address
+		d.Packet(&p)
+	}
+	check(t, d)
+	if kinds[breakwater.Opened] != maxConns+100 || len(closed) != 100 {
+		t.Fatalf("%v", kinds)
+	}
+	for i, e := range closed {
+		if want := netip.AddrFrom4([4]byte{11, 0, 0, byte(i)}); e.Src.Addr != want || !strings.HasPrefix(e.Reason, "given up") {
+			t.Errorf("closed %d: %v, %q", i, e.Src.Addr, e.Reason)
+		}
+	}
+}
+
+// TestHoards makes it hold as much as it can, and then forgets all of it by ticks alone.
+func TestHoards(t *testing.T) {
+	t.Parallel()
+	d := New(func(e *breakwater.Event) { sound(t, e) })
+	b := newBuilder()
+	attacker := station("10.0.0.66", 1024)
 	// Full connections, each with a hole and as much behind it as a segment takes.
-	b.packets = nil
 	big := make([]byte, 1400)
 	for port := range uint16(400) {
 		from := attacker
@@ -240,16 +277,15 @@ func TestFloods(t *testing.T) {
 			c.at(client, c.seq[client]+100+1400*i, flagACK, big)
 		}
 	}
-	feed(b.packets)
-	check(t, d)
-	b.packets = nil
 	for id := range 500 { // datagrams of which the first piece never comes
 		f := ip(hmi, plc, protoUDP, make([]byte, 1400))
 		binary.BigEndian.PutUint16(f[4:], uint16(id))
 		binary.BigEndian.PutUint16(f[6:], 0x2000|uint16(8000))
 		b.raw(b.frame(hmi, plc, f))
 	}
-	feed(b.packets)
+	for i := range b.packets {
+		d.Packet(&b.packets[i])
+	}
 	check(t, d)
 	for range 10 { // an hour each: all is forgotten by tick
 		b.wait(time.Hour)

@@ -7,9 +7,10 @@ import (
 	"breakwater"
 )
 
-// The bounds of the table. All times are data time.
+// The bounds of the table. All times are data time. A conversation takes some 350 bytes, a Modbus one with all its
+// requests waiting and an ADU half read on both sides 2 KiB: a table full of those is 64 MiB.
 const (
-	maxConns       = 1 << 16         // conversations over TCP and UDP together
+	maxConns       = 1 << 15         // conversations over TCP and UDP together
 	attemptTimeout = 5 * time.Second // a SYN's answer, as Zeek's tcp_attempt_delay
 	idleTimeout    = 30 * time.Minute
 	lingerTimeout  = time.Minute // how long an ended connection is known, so that late packets do not begin it anew

@@ -204,8 +204,22 @@ func (s *shark) compare(t *testing.T, e *breakwater.Event) (values int) {
 	return len(want)
 }
 
+// split takes out what only one of us has, and counts how many of the keys were met.
+func split[T any](all []T, alone map[string]string, key func(T) string) (rest []T, met int) {
+	seen := map[string]bool{}
+	for _, x := range all {
+		if _, ok := alone[key(x)]; ok {
+			seen[key(x)] = true
+			continue
+		}
+		rest = append(rest, x)
+	}
+	return rest, len(seen)
+}
+
 const fromPort502 = "a client connects from port 502 to another port and speaks: it is no server, so this is not read as Modbus"
 
+// TestTshark is long for its table, which says what tshark sees otherwise and why.
 func TestTshark(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -245,29 +259,18 @@ func TestTshark(t *testing.T) {
 				t.Fatalf("tshark sees %d ADUs, %d were expected", len(adus), tt.adus)
 			}
 			all, _ := decodeAll(readCapture(t, path))
-			ours, theirs := map[string]bool{}, map[string]bool{}
-			events := slices.DeleteFunc(only(all, breakwater.Modbus), func(e *breakwater.Event) bool {
-				if e.Function == 0 {
-					return true // no header: tshark shows none either
-				}
-				key := fmt.Sprintf("%d: %d/%d/%d", e.Src.Port, e.Transaction, e.Function, e.Exception)
-				_, ok := tt.ours[key]
-				if ok {
-					ours[key] = true
-				}
-				return ok
+			events, ours := split(only(all, breakwater.Modbus), tt.ours, func(e *breakwater.Event) string {
+				return fmt.Sprintf("%d: %d/%d/%d", e.Src.Port, e.Transaction, e.Function, e.Exception)
 			})
-			adus = slices.DeleteFunc(adus, func(s shark) bool {
-				key := fmt.Sprintf("%d: ", s.src.Port()) + first(s.mbtcp, "mbtcp_mbtcp_trans_id") + "/" + first(s.modbus, "modbus_modbus_func_code") + "/" +
-					cmp.Or(first(s.modbus, "modbus_modbus_exception_code"), "0")
-				_, ok := tt.theirs[key]
-				if ok {
-					theirs[key] = true
-				}
-				return ok
+			events = slices.DeleteFunc(events, func(e *breakwater.Event) bool {
+				return e.Function == 0 // no header: tshark shows none either
 			})
-			if len(ours) != len(tt.ours) || len(theirs) != len(tt.theirs) {
-				t.Errorf("%d ADUs are ours alone and %d tshark's, want %d and %d", len(ours), len(theirs), len(tt.ours), len(tt.theirs))
+			adus, theirs := split(adus, tt.theirs, func(s shark) string {
+				return fmt.Sprintf("%d: %s/%s/%s", s.src.Port(), first(s.mbtcp, "mbtcp_mbtcp_trans_id"),
+					first(s.modbus, "modbus_modbus_func_code"), cmp.Or(first(s.modbus, "modbus_modbus_exception_code"), "0"))
+			})
+			if ours != len(tt.ours) || theirs != len(tt.theirs) {
+				t.Errorf("%d ADUs are ours alone and %d tshark's, want %d and %d", ours, theirs, len(tt.ours), len(tt.theirs))
 			}
 			var got, want []string
 			values := 0
