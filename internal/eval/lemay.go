@@ -302,7 +302,7 @@ next:
 
 // said is which packets the detections speak of: those of a conversation that one names, from the beginning of that
 // detection's second for as long as its alert stays open for more (breakwater.CorrelationSpan). A detection without a
-// port speaks of all ports, one without a client of all clients.
+// client speaks of all clients.
 type said map[netip.Addr][]spoken // by server
 
 type spoken struct {
@@ -328,18 +328,26 @@ next:
 }
 
 func (s said) of(f *breakwater.Frame) bool {
-	return s.toward(f.Time, f.Src, f.Dst) || s.toward(f.Time, f.Dst, f.Src)
+	return s.toward(f, f.Src, f.Dst) || s.toward(f, f.Dst, f.Src)
 }
 
 // toward asks with server as the server.
-func (s said) toward(t time.Time, client, server breakwater.Endpoint) bool {
-	for _, o := range s[server.Addr] {
-		if server.Addr.IsValid() && (o.Client == client.Addr || !o.Client.IsValid()) && (o.Port == server.Port || o.Port == 0) &&
-			!t.Before(o.from) && !t.After(o.to) {
+func (s said) toward(f *breakwater.Frame, client, server breakwater.Endpoint) bool {
+	t := f.Time
+	list := s[server.Addr]
+	for i := range list {
+		o := &list[i]
+		if server.Addr.IsValid() && (o.Client == client.Addr || !o.Client.IsValid()) && o.isOf(f, server.Port) && !t.Before(o.from) && !t.After(o.to) {
 			return true
 		}
 	}
 	return false
+}
+
+// isOf reports whether a packet to or from a server's port can be of the conversation: by the port, or, where the
+// conversation has none (arp, icmp), by the protocol.
+func (o *spoken) isOf(f *breakwater.Frame, port uint16) bool {
+	return o.Port == port && o.Port != 0 || o.Port == 0 && (o.Protocol == f.Protocol || o.Protocol == "")
 }
 
 // String is the report as a table, with its bursts and alerts.

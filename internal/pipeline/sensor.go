@@ -102,6 +102,7 @@ func (r *run) packet(p *breakwater.Packet) {
 	if frame, ok := r.decoder.Packet(p); ok {
 		r.stats.Packets++
 		r.windows.Frame(&frame)
+		r.engine.Frame(&frame)
 	}
 	r.send() // what this packet raised does not wait for the second's end
 }
