@@ -28,9 +28,9 @@ build: web ## the program with the web app inside, at bin/breakwater
 bin/breakwater:
 	$(MAKE) build
 
-web: webapp/out/index.html ## the web app alone, at webapp/out
+web: webapp/out/site/index.html ## the web app alone, at webapp/out
 
-webapp/out/index.html: $(WEB_SOURCES)
+webapp/out/site/index.html: $(WEB_SOURCES)
 	scripts/need-node-modules
 	$(PNPM) build
 	@touch $@

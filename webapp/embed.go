@@ -50,7 +50,10 @@ func newHandler(out fs.FS) http.Handler {
 		if err != nil {
 			return err
 		}
-		name := strings.TrimPrefix(path, "site/")
+		name, built := strings.CutPrefix(path, "site/")
+		if !built && name != "placeholder.html" {
+			return nil
+		}
 		url := "/" + name
 		if page, ok := strings.CutSuffix(url, ".html"); ok {
 			url = strings.TrimSuffix(page, "index")

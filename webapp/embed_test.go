@@ -16,6 +16,7 @@ func exported() fstest.MapFS {
 	file := func(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
 	return fstest.MapFS{
 		"placeholder.html":                 file("<!doctype html>without the web app"),
+		"stray.html":                       file("<!doctype html>stray"),
 		"site/index.html":                  file(`<!doctype html><script>start()</script><script src="/_next/static/a.js"></script>`),
 		"site/alerts.html":                 file("<!doctype html><h1>Alerts</h1><script id=\"x\">push([1,\n\"</p>\"])</script>"),
 		"site/alerts.txt":                  file("payload"),
@@ -97,7 +98,7 @@ func TestNotServed(t *testing.T) {
 	t.Parallel()
 	h := newHandler(exported())
 	for _, path := range []string{
-		"/nothing", "/alerts.html", "/index.html", "/index", "/404", "/_not-found", "/_next", "/_next/", "/_next/static/", "/placeholder", "/site/alerts",
+		"/nothing", "/alerts.html", "/index.html", "/index", "/404", "/_not-found", "/_next", "/_next/", "/_next/static/", "/placeholder", "/stray", "/site/alerts",
 		"/../embed.go", "/alerts/..", "//evil.example/", "/alerts//", "/%00", "/_next/static/chunks/gone.js",
 	} {
 		t.Run(path, func(t *testing.T) {

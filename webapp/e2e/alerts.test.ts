@@ -133,9 +133,10 @@ test("everything can be done by keyboard", async () => {
   await page.keyboard.press("j");
   expect(await focused()).toBe(ids[0]);
   await page.keyboard.press("j");
-  await page.keyboard.press("j");
-  await page.keyboard.press("k");
   expect(await focused()).toBe(ids[1]);
+  await page.keyboard.press("k");
+  expect(await focused()).toBe(ids[0]);
+  await page.keyboard.press("j");
   await page.keyboard.press("Enter");
   await panel().locator("article").waitFor();
   expect(page.url()).toContain(`id=${ids[1]}`);

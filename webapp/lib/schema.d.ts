@@ -11,7 +11,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List alerts, newest first */
+        /**
+         * List alerts
+         * @description Newest first by data time, those of the same time by id. Filters are comma-separated lists; an alert passes that matches one value of each.
+         */
         get: operations["list-alerts"];
         put?: never;
         post?: never;
@@ -45,7 +48,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a facility has learned as normal */
+        /**
+         * What was learned of a facility's normal traffic
+         * @description As the detectors keep it: hosts, talker pairs, functions and writers.
+         */
         get: operations["get-baseline"];
         put?: never;
         post?: never;
@@ -65,10 +71,30 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Feed a capture
-         * @description The body is a pcap or pcapng capture, also gzip'ed, read as it arrives. A truncated capture keeps what could be read and says so in errors.
+         * Feed in a capture
+         * @description The packets go through the way of the data while the body arrives, so a body may be of any length and as slow as the traffic was. A capture that is cut short is taken up to there, and the answer says so. The same capture twice gives the same alerts with the same counts.
          */
         post: operations["ingest-pcap"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happens, as server-sent events
+         * @description For curl and simple clients. Last-Event-ID goes on after that event; an event `reload` says that what was missed is not kept any more.
+         */
+        get: operations["stream"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -82,8 +108,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How the server and its engines are */
-        get: operations["health"];
+        /**
+         * How the server and what it needs are
+         * @description Each service is asked when this is.
+         */
+        get: operations["get-health"];
         put?: never;
         post?: never;
         delete?: never;
@@ -99,8 +128,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process runs */
-        get: operations["livez"];
+        /**
+         * Whether the process answers
+         * @description For who restarts it. It asks nothing of other services.
+         */
+        get: operations["get-livez"];
         put?: never;
         post?: never;
         delete?: never;
@@ -116,8 +148,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether requests can be served: 503 while the database cannot be reached */
-        get: operations["readyz"];
+        /**
+         * Whether requests can be served now
+         * @description For who sends requests here: 503 while the database cannot be had.
+         */
+        get: operations["get-readyz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happens, over a WebSocket
+         * @description Centrifuge's JSON protocol: send `{"id":1,"connect":{}}`, then `{"id":2,"subscribe":{"channel":"alerts"}}`. Channels are alerts, fl_status, predictions and system. The data of a publication is `{channel, type, data}`; type alert_created or alert_updated carries an alert as `GET /api/alerts` lists it.
+         */
+        get: operations["websocket"];
         put?: never;
         post?: never;
         delete?: never;
@@ -132,306 +187,516 @@ export interface components {
     schemas: {
         Alert: {
             /**
-             * @description what it is about: an IP address, else a MAC address
+             * @description What it is about: an IP address, else a MAC address.
              * @example 10.0.0.11
              */
             asset: string;
-            /** @description who works on it, or empty */
+            /**
+             * @description Who works on it; empty: nobody.
+             * @example ada
+             */
             assignee: string;
-            /** @example Unauthorized Command Message */
+            /**
+             * @description That technique's name.
+             * @example Unauthorized Command Message
+             */
             attack_name: string;
             /**
-             * @description ATT&CK for ICS technique of the strongest source, or empty
+             * @description ATT&CK for ICS id of the strongest source's technique; empty where it names none.
              * @example T0855
              */
             attack_type: string;
-            /** @description how the network looked in the 60 s before the first detection */
+            /**
+             * @description How the network looked in the 60 seconds before the first detection.
+             * @example 42 packets/s of 3 protocols between 4 hosts; nothing unusual.
+             */
             context_analysis: string;
             /**
              * Format: double
-             * @description 1 − Π(1 − cᵢ) over the most confident source of each layer
+             * @description How sure the sources are together, 0 to 1.
+             * @example 0.9
              */
             correlation_confidence: number;
-            /** @description how many detections of which models, over how long */
+            /**
+             * @description How the sources came together.
+             * @example 3 detections by 1 model in 2m0s: write-from-new-host (3)
+             */
             correlation_summary: string;
             /**
              * Format: int64
-             * @description how often it happened: the sum over the sources
+             * @description How often it happened: the sum over the sources.
+             * @example 3
              */
             count: number;
-            /** @description who did what to whom, in one sentence */
+            /**
+             * @description Who did what to whom, with figures.
+             * @example 10.0.0.57 (new here) wrote coils 0-9 of PLC 10.0.0.11, which only 10.0.0.2 wrote before.
+             */
             description: string;
-            /** @example north */
+            /**
+             * @description The facility it happened at.
+             * @example plant-1
+             */
             facility_id: string;
             /**
              * Format: uuid
-             * @description UUIDv7, the same for the same capture
-             * @example 019c8a04-7a00-7c9e-9d0a-2f4c1b7f3e11
+             * @description UUIDv7: its time is that of the first detection. The same traffic gives the same id.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
              */
             id: string;
             /**
              * Format: date-time
-             * @description data time of the newest detection
+             * @description Data time of the newest detection.
+             * @example 2026-03-01T08:02:00Z
              */
             last_seen: string;
             /**
-             * @description how long ago the newest detection was, at the time of asking
-             * @example 3 minutes ago
+             * @description How much it matters: that of the strongest source, raised where layers agree.
+             * @example high
+             * @enum {string}
              */
-            relative_time: string;
-            /** @enum {string} */
             severity: "critical" | "high" | "medium" | "low";
-            sources: components["schemas"]["Source"][] | null;
-            /** @enum {string} */
+            /** @description Which model of which layer said what. */
+            sources: components["schemas"]["Source"][];
+            /**
+             * @description Where it stands in triage. Unresolved means new or acknowledged.
+             * @example new
+             * @enum {string}
+             */
             status: "new" | "acknowledged" | "resolved" | "false-positive";
-            /** @description techniques of all sources, in order of appearance */
-            techniques: string[] | null;
+            /**
+             * @description Technique ids of all sources, each once, in order of appearance.
+             * @example [
+             *       "T0855"
+             *     ]
+             */
+            techniques: string[];
             /**
              * Format: date-time
-             * @description data time of the first detection
+             * @description Data time of the first detection.
+             * @example 2026-03-01T08:00:00Z
              */
             timestamp: string;
-            /** @example Write from a host that never wrote */
+            /**
+             * @description What happened, in a few words.
+             * @example Write from a host that never wrote
+             */
             title: string;
             /**
              * Format: int64
-             * @description grows by one with each saved change
+             * @description Grows by one with each saved change: of two copies the greater is newer.
+             * @example 2
              */
             version: number;
         };
         AlertDetail: {
             /**
-             * @description what it is about: an IP address, else a MAC address
+             * @description What it is about: an IP address, else a MAC address.
              * @example 10.0.0.11
              */
             asset: string;
-            /** @description who works on it, or empty */
+            /**
+             * @description Who works on it; empty: nobody.
+             * @example ada
+             */
             assignee: string;
-            /** @example Unauthorized Command Message */
+            /**
+             * @description That technique's name.
+             * @example Unauthorized Command Message
+             */
             attack_name: string;
             /**
-             * @description ATT&CK for ICS technique of the strongest source, or empty
+             * @description ATT&CK for ICS id of the strongest source's technique; empty where it names none.
              * @example T0855
              */
             attack_type: string;
-            /** @description how the network looked in the 60 s before the first detection */
+            /**
+             * @description How the network looked in the 60 seconds before the first detection.
+             * @example 42 packets/s of 3 protocols between 4 hosts; nothing unusual.
+             */
             context_analysis: string;
             /**
              * Format: double
-             * @description 1 − Π(1 − cᵢ) over the most confident source of each layer
+             * @description How sure the sources are together, 0 to 1.
+             * @example 0.9
              */
             correlation_confidence: number;
-            /** @description how many detections of which models, over how long */
+            /**
+             * @description How the sources came together.
+             * @example 3 detections by 1 model in 2m0s: write-from-new-host (3)
+             */
             correlation_summary: string;
             /**
              * Format: int64
-             * @description how often it happened: the sum over the sources
+             * @description How often it happened: the sum over the sources.
+             * @example 3
              */
             count: number;
-            /** @description who did what to whom, in one sentence */
+            /**
+             * @description Who did what to whom, with figures.
+             * @example 10.0.0.57 (new here) wrote coils 0-9 of PLC 10.0.0.11, which only 10.0.0.2 wrote before.
+             */
             description: string;
-            /** @example north */
+            /**
+             * @description The facility it happened at.
+             * @example plant-1
+             */
             facility_id: string;
-            history: components["schemas"]["HistoryLine"][] | null;
+            /** @description What happened to it, oldest first. Of detections the first 200 are listed; all are counted. */
+            history: components["schemas"]["AlertEvent"][];
             /**
              * Format: uuid
-             * @description UUIDv7, the same for the same capture
-             * @example 019c8a04-7a00-7c9e-9d0a-2f4c1b7f3e11
+             * @description UUIDv7: its time is that of the first detection. The same traffic gives the same id.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
              */
             id: string;
             /**
              * Format: date-time
-             * @description data time of the newest detection
+             * @description Data time of the newest detection.
+             * @example 2026-03-01T08:02:00Z
              */
             last_seen: string;
             /**
-             * @description how long ago the newest detection was, at the time of asking
+             * @description How long ago the alert's timestamp was when this was answered, in words.
              * @example 3 minutes ago
              */
             relative_time: string;
-            /** @enum {string} */
+            /**
+             * @description How much it matters: that of the strongest source, raised where layers agree.
+             * @example high
+             * @enum {string}
+             */
             severity: "critical" | "high" | "medium" | "low";
-            sources: components["schemas"]["Source"][] | null;
-            /** @enum {string} */
+            /** @description Which model of which layer said what. */
+            sources: components["schemas"]["Source"][];
+            /**
+             * @description Where it stands in triage. Unresolved means new or acknowledged.
+             * @example new
+             * @enum {string}
+             */
             status: "new" | "acknowledged" | "resolved" | "false-positive";
-            /** @description techniques of all sources, in order of appearance */
-            techniques: string[] | null;
+            /**
+             * @description Technique ids of all sources, each once, in order of appearance.
+             * @example [
+             *       "T0855"
+             *     ]
+             */
+            techniques: string[];
             /**
              * Format: date-time
-             * @description data time of the first detection
+             * @description Data time of the first detection.
+             * @example 2026-03-01T08:00:00Z
              */
             timestamp: string;
-            /** @example Write from a host that never wrote */
+            /**
+             * @description What happened, in a few words.
+             * @example Write from a host that never wrote
+             */
             title: string;
             /**
              * Format: int64
-             * @description grows by one with each saved change
+             * @description Grows by one with each saved change: of two copies the greater is newer.
+             * @example 2
              */
             version: number;
         };
-        AlertList: {
-            alerts: components["schemas"]["Alert"][] | null;
-            /** Format: int64 */
+        AlertEvent: {
+            /**
+             * @description The model or the person.
+             * @example write-from-new-host
+             */
+            by: string;
+            /**
+             * @description What sort of entry it is.
+             * @example detection
+             * @enum {string}
+             */
+            kind: "detection" | "status" | "comment" | "assignee";
+            /**
+             * @description What was seen or done.
+             * @example 10.0.0.57 (new here) wrote coils 0-9 of PLC 10.0.0.11.
+             */
+            text: string;
+            /**
+             * Format: date-time
+             * @description Of a detection its data time; of all else when it was done.
+             * @example 2026-03-01T08:00:00Z
+             */
+            time: string;
+        };
+        AlertPage: {
+            /** @description The alerts of this page. */
+            alerts: components["schemas"]["Alert"][];
+            /**
+             * Format: int64
+             * @description The most alerts on a page.
+             * @example 10
+             */
             limit: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Which page this is, from 1.
+             * @example 1
+             */
             page: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description How many pages there are; 0 where no alert passes.
+             * @example 5
+             */
             pages: number;
             /**
              * Format: int64
-             * @description alerts under the filter, on all pages
+             * @description Alerts under the filter, on all pages.
+             * @example 42
              */
             total: number;
         };
-        Conversation: {
-            /** @example 10.0.0.57 */
-            client: string;
+        Alive: {
             /**
-             * Format: int64
-             * @description the server's; 0 where there is none or it is many
+             * @description ok.
+             * @example ok
+             * @enum {string}
              */
-            port: number;
-            /** @example modbus */
-            protocol: string;
-            /** @example 10.0.0.11 */
-            server: string;
+            status: "ok";
+        };
+        Conversation: {
+            /**
+             * Format: ip
+             * @description IP address of the end that asked.
+             * @example 10.0.0.57
+             */
+            client?: string;
+            /**
+             * Format: int32
+             * @description The server's port; absent where there is none or it is many.
+             * @example 502
+             */
+            port?: number;
+            /**
+             * @description What was spoken.
+             * @example modbus
+             */
+            protocol?: string;
+            /**
+             * Format: ip
+             * @description IP address of the end that answered.
+             * @example 10.0.0.11
+             */
+            server?: string;
         };
         ErrorDetail: {
-            /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
+            /**
+             * @description Which input: a field's name, or query., path. or body. and its name.
+             * @example query.colour
+             */
             location?: string;
-            /** @description Error message text */
+            /**
+             * @description What is wrong.
+             * @example unknown query parameter
+             */
             message?: string;
-            /** @description The value at the given location */
+            /**
+             * @description What was given.
+             * @example blue
+             */
             value?: unknown;
         };
         ErrorModel: {
             /**
-             * @description A human-readable explanation specific to this occurrence of the problem.
-             * @example Property foo is required but is missing.
+             * @description What is wrong, where, and what to do.
+             * @example there is no query parameter colour: there are facility, severity, status, page, limit
              */
             detail?: string;
-            /** @description Optional list of individual error details */
-            errors?: components["schemas"]["ErrorDetail"][] | null;
+            /** @description Each single fault. */
+            errors?: components["schemas"]["ErrorDetail"][];
             /**
              * Format: uri
-             * @description A URI reference that identifies the specific occurrence of the problem.
-             * @example https://example.com/error-log/abc123
+             * @description A URI that names this occurrence.
+             * @example about:blank
              */
             instance?: string;
             /**
              * Format: int64
-             * @description HTTP status code
-             * @example 400
+             * @description The HTTP status.
+             * @example 422
              */
             status?: number;
             /**
-             * @description A short, human-readable summary of the problem type. This value should not change between occurrences of the error.
-             * @example Bad Request
+             * @description The status in words.
+             * @example Unprocessable Entity
              */
             title?: string;
             /**
              * Format: uri
-             * @description A URI reference to human-readable documentation for the error.
+             * @description A URI that names the sort of problem.
              * @default about:blank
-             * @example https://example.com/errors/example
+             * @example about:blank
              */
             type: string;
         };
         Health: {
-            /** @example breakwater */
-            service: string;
-            /** @description each engine: connected, embedded or unreachable */
-            services: {
-                [key: string]: string;
-            };
             /**
-             * @description degraded when an engine cannot be reached
+             * @description What answers here: breakwater.
+             * @example breakwater
+             */
+            service: string;
+            /** @description What the server needs. */
+            services: components["schemas"]["Services"];
+            /**
+             * @description degraded where a service is unreachable.
+             * @example healthy
              * @enum {string}
              */
             status: "healthy" | "degraded";
-            /** @example 1.2.0 */
+            /**
+             * @description The program's version.
+             * @example 0.1.0
+             */
             version: string;
         };
-        HistoryLine: {
-            /** @description the model or the person */
-            by: string;
-            /** @example detection */
-            kind: string;
-            text: string;
-            /**
-             * Format: date-time
-             * @description detection: data time; all else: when it was done
-             */
-            time: string;
-        };
         IngestError: {
+            /**
+             * @description What is wrong with it.
+             * @example capture ends in the middle of packet 1201
+             */
             detail: string;
             /**
              * Format: int64
-             * @description the packet's number, from 1
+             * @description Which packet, from 1.
+             * @example 1201
              */
             line: number;
         };
         Ingested: {
             /**
              * Format: int64
-             * @description packets taken in
+             * @description Packets taken.
+             * @example 1200
              */
             accepted: number;
             /**
              * Format: int64
-             * @description what the detectors said; alerts gather them
+             * @description Detections they gave, before those of one asset became alerts; a replayed capture gives them again.
+             * @example 3
              */
             detections: number;
-            errors: components["schemas"]["IngestError"][] | null;
+            /** @description Why packets were rejected. */
+            errors: components["schemas"]["IngestError"][];
             /**
              * Format: int64
-             * @description messages decoded
+             * @description Messages and changes of connections decoded from them.
+             * @example 2400
              */
             events: number;
             /**
              * Format: int64
-             * @description packets that could not be read
+             * @description Packets that could not be read: 1 where the capture ends in the middle of one.
+             * @example 0
              */
             rejected: number;
             /**
              * Format: int64
-             * @description seconds of data
+             * @description Seconds of traffic they filled.
+             * @example 60
              */
             windows: number;
         };
+        Services: {
+            /**
+             * @description Where alerts are kept.
+             * @example embedded
+             * @enum {string}
+             */
+            database: "connected" | "embedded" | "unreachable";
+            /**
+             * @description Topics in and out.
+             * @example embedded
+             * @enum {string}
+             */
+            kafka: "connected" | "embedded" | "unreachable";
+            /**
+             * @description The graph of techniques.
+             * @example embedded
+             * @enum {string}
+             */
+            neo4j: "connected" | "embedded" | "unreachable";
+            /**
+             * @description What nodes share: windows, live messages.
+             * @example embedded
+             * @enum {string}
+             */
+            redis: "connected" | "embedded" | "unreachable";
+        };
         Source: {
-            /** Format: double */
+            /**
+             * Format: double
+             * @description How sure it is, 0 to 1.
+             * @example 0.9
+             */
             confidence: number;
-            conversation: components["schemas"]["Conversation"];
-            /** Format: int64 */
+            /** @description Whose packets the strongest detection is about. */
+            conversation?: components["schemas"]["Conversation"];
+            /**
+             * Format: int64
+             * @description How often it happened.
+             * @example 3
+             */
             count: number;
             /**
              * Format: date-time
-             * @description data time up to which it has counted
+             * @description Data time of its newest detection: what lies up to here has been counted.
+             * @example 2026-03-01T08:02:00Z
              */
             counted_until: string;
             /**
              * Format: date-time
-             * @description data time of its first detection
+             * @description Data time of its first detection.
+             * @example 2026-03-01T08:00:00Z
              */
             detection_time: string;
-            /** @description one sentence with figures */
+            /**
+             * @description Who did what to whom, with figures: of its strongest detection.
+             * @example 10.0.0.57 (new here) wrote coils 0-9 of PLC 10.0.0.11, which only 10.0.0.2 wrote before.
+             */
             evidence: string;
             /**
              * Format: int64
-             * @description 1 anomaly, 2 technique, 3 prediction
+             * @description Which layer of detection spoke: 1 something is wrong, 2 which technique it is, 3 what comes next.
+             * @example 1
+             * @enum {integer}
              */
-            layer: number;
-            /** @description what an analyst should look at next */
+            layer: 1 | 2 | 3;
+            /**
+             * @description What an analyst should look at next.
+             * @example Ask who works on 10.0.0.11 today.
+             */
             look_at: string;
-            /** @example write-from-new-host */
+            /**
+             * @description The id of the rule or model.
+             * @example write-from-new-host
+             */
             model_name: string;
-            /** @enum {string} */
+            /**
+             * @description What it takes the matter for.
+             * @example high
+             * @enum {string}
+             */
             severity: "critical" | "high" | "medium" | "low";
-            /** @example T0855 */
-            technique: string;
-            technique_name: string;
+            /**
+             * @description ATT&CK for ICS id of the technique; absent where it names none.
+             * @example T0855
+             */
+            technique?: string;
+            /**
+             * @description The technique's name.
+             * @example Unauthorized Command Message
+             */
+            technique_name?: string;
+            /**
+             * @description What happened, in a few words.
+             * @example Write from a host that never wrote
+             */
             title: string;
         };
     };
@@ -446,14 +711,15 @@ export interface operations {
     "list-alerts": {
         parameters: {
             query?: {
-                /** @description facility ids, separated by commas */
-                facility?: string[] | null;
-                /** @description severities, separated by commas */
-                severity?: ("critical" | "high" | "medium" | "low")[] | null;
-                /** @description statuses, separated by commas */
-                status?: ("new" | "acknowledged" | "resolved" | "false-positive")[] | null;
+                /** @description Ids of facilities. */
+                facility?: string[];
+                /** @description Severities. */
+                severity?: ("critical" | "high" | "medium" | "low")[];
+                /** @description Statuses. Unresolved alerts are those new or acknowledged. */
+                status?: ("new" | "acknowledged" | "resolved" | "false-positive")[];
+                /** @description Which page, from 1. A page past the last is empty. */
                 page?: number;
-                /** @description alerts on a page */
+                /** @description Alerts on a page. */
                 limit?: number;
             };
             header?: never;
@@ -468,7 +734,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AlertList"];
+                    "application/json": components["schemas"]["AlertPage"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -505,7 +771,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description the alert's id, a UUID */
+                /** @description The alert's id, a UUID. */
                 id: string;
             };
             cookie?: never;
@@ -564,7 +830,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description the facility's id */
+                /** @description The facility's id: 1 to 64 of a-z, 0-9, _ and -. */
                 id: string;
             };
             cookie?: never;
@@ -577,7 +843,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Not Found */
@@ -621,18 +889,20 @@ export interface operations {
     "ingest-pcap": {
         parameters: {
             query?: {
-                /** @description whose traffic it is */
+                /** @description The facility whose traffic this is: 1 to 64 of a-z, 0-9, _ and -. */
                 facility_id?: string;
-                /** @description take what is seen in this much data time, from the first packet on, as normal */
+                /** @description How much data time from the first packet on is normal and to be learned, as 300s or 5m. Where absent nothing is learned. */
                 learn?: string;
             };
             header?: never;
             path?: never;
             cookie?: never;
         };
+        /** @description A capture file: `curl --data-binary @FILE`. */
         requestBody: {
             content: {
                 "application/octet-stream": string;
+                "application/vnd.tcpdump.pcap": string;
             };
         };
         responses: {
@@ -647,6 +917,15 @@ export interface operations {
             };
             /** @description Request Entity Too Large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -683,7 +962,51 @@ export interface operations {
             };
         };
     };
-    health: {
+    stream: {
+        parameters: {
+            query?: {
+                /** @description Comma-separated list of alerts, fl_status, predictions and system; all where absent. */
+                channels?: string;
+            };
+            header?: {
+                /** @description The id of the last event received, from which to go on. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events, until the client leaves. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-health": {
         parameters: {
             query?: never;
             header?: never;
@@ -712,7 +1035,7 @@ export interface operations {
             };
         };
     };
-    livez: {
+    "get-livez": {
         parameters: {
             query?: never;
             header?: never;
@@ -721,12 +1044,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
-            204: {
+            /** @description OK */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Alive"];
+                };
             };
             /** @description Error */
             default: {
@@ -739,7 +1064,7 @@ export interface operations {
             };
         };
     };
-    readyz: {
+    "get-readyz": {
         parameters: {
             query?: never;
             header?: never;
@@ -748,12 +1073,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
-            204: {
+            /** @description OK */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Alive"];
+                };
             };
             /** @description Internal Server Error */
             500: {
@@ -772,6 +1099,31 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
+            };
+        };
+    };
+    websocket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The connection is a WebSocket from here on. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

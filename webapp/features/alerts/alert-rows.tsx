@@ -12,7 +12,7 @@ const t = texts.alerts;
 // One markup for three widths of the list (not of the screen: the panel takes its share): a card, a card with the times
 // aside, and a table's columns.
 const columns =
-  "@6xl:grid-cols-[5.75rem_minmax(0,1fr)_8.5rem_11rem_7rem_3.5rem_9.5rem_7.5rem] @6xl:gap-x-4 @6xl:[grid-template-areas:none]";
+  "@6xl:grid-cols-[5.75rem_minmax(0,1fr)_8.5rem_minmax(11rem,0.35fr)_7rem_3.5rem_9.5rem_7.5rem] @6xl:gap-x-4 @6xl:[grid-template-areas:none]";
 
 interface Props {
   ref?: Ref<HTMLOListElement>;
