@@ -35,7 +35,7 @@ webapp/out/site/index.html: $(WEB_SOURCES)
 	$(PNPM) build
 	@touch $@
 
-test: test-go test-web ## every test but the browser's, with what they need installed first
+test: test-go test-web test-browser ## every test, with what they need installed first
 
 test-go: ## Go tests with the race detector
 	scripts/need-tshark

@@ -60,8 +60,12 @@ type message struct {
 // New makes a hub that serves and publishes at once; its goroutines end when Run ends. A page may connect from the
 // origin it is served from and from allowedOrigins ("http://localhost:3000"; "*" is any).
 func New(logger *slog.Logger, allowedOrigins []string) (*Hub, error) {
+	level := centrifuge.LogLevelWarn
+	if logger.Enabled(context.Background(), slog.LevelDebug) {
+		level = centrifuge.LogLevelDebug
+	}
 	node, err := centrifuge.New(centrifuge.Config{
-		LogLevel:              centrifuge.LogLevelInfo,
+		LogLevel:              level,
 		LogHandler:            logTo(logger),
 		ClientQueueMaxSize:    queueBytes,
 		ClientStaleCloseDelay: patience,
@@ -180,9 +184,6 @@ func logTo(logger *slog.Logger) centrifuge.LogHandler {
 			level = slog.LevelWarn
 		case centrifuge.LogLevelError:
 			level = slog.LevelError
-		}
-		if !logger.Enabled(context.Background(), level) {
-			return
 		}
 		attrs := []slog.Attr{slog.String("message", e.Message)}
 		for k, v := range e.Fields {

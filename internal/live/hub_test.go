@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -329,6 +330,15 @@ func TestSlowReaderIsCutAndNobodyWaits(t *testing.T) {
 	h, host := serve(t)
 	slow := dial(t, host, `{"id":1,"connect":{"name":"slow"}}`)
 	slow.subscribe("alerts", "")
+	slowStream, err := net.Dial("tcp", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slowStream.Close()
+	fmt.Fprintf(slowStream, "GET /api/stream?channels=alerts HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host)
+	if _, err := http.ReadResponse(bufio.NewReaderSize(slowStream, 1), nil); err != nil { // it is connected, and reads no more
+		t.Fatal(err)
+	}
 	quick := dial(t, host, `{"id":1,"connect":{"name":"quick"}}`)
 	quick.subscribe("alerts", "")
 
@@ -357,6 +367,13 @@ func TestSlowReaderIsCutAndNobodyWaits(t *testing.T) {
 	}
 	if heard == total {
 		t.Error("the slow one got everything: this test shows nothing")
+	}
+	slowStream.SetReadDeadline(time.Now().Add(20 * time.Second))
+	switch got, err := io.Copy(io.Discard, slowStream); {
+	case err != nil:
+		t.Errorf("the slow stream was not cut: %v", err)
+	case got >= total*64<<10:
+		t.Error("the slow stream got everything: this test shows nothing")
 	}
 }
 
@@ -493,5 +510,8 @@ func TestLogIsPassedOn(t *testing.T) {
 	}
 	if resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("a request that is no WebSocket got status %d", resp.StatusCode)
+	}
+	if !strings.Contains(log.String(), `level=DEBUG msg=live message="websocket upgrade error"`) {
+		t.Errorf("the log says nothing of it:\n%s", log.String())
 	}
 }

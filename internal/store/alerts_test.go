@@ -174,6 +174,20 @@ func TestRedeliveredIsTouchedButNotChanged(t *testing.T) {
 	})
 }
 
+// An alert is published as it will be read again: in UTC.
+func TestTouchedIsUTC(t *testing.T) {
+	forEachEngine(t, func(t *testing.T, s *Store) {
+		d := scan(0)
+		d.Time = d.Time.In(time.FixedZone("plant time", 2*3600))
+		a := save(t, s, batch(d))[0]
+		for name, at := range map[string]time.Time{"timestamp": a.Timestamp, "last seen": a.LastSeen, "source": a.Sources[0].DetectedAt, "history": a.History[0].Time} {
+			if at.Location() != time.UTC || !at.Equal(began) {
+				t.Errorf("%s is %v", name, at)
+			}
+		}
+	})
+}
+
 func TestHistoryIsBounded(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, s *Store) {
 		total := breakwater.AlertEventsMax + 50

@@ -143,6 +143,7 @@ func correlate(ctx context.Context, tx *sql.Tx, b breakwater.Batch, analysis fun
 	var touched []*TouchedAlert
 	mentioned := map[*TouchedAlert]bool{}
 	for _, d := range b.Detections {
+		d.Time = d.Time.UTC() // as it will be read again and is shown
 		a := choose(near[d.Asset], d)
 		if a == nil {
 			a = &TouchedAlert{Alert: breakwater.NewAlert(d), Created: true, Changed: true}

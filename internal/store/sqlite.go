@@ -60,13 +60,35 @@ func Open(ctx context.Context, rawURL string) (*Store, error) {
 	if err != nil {
 		return nil, s.failed("opening it", err)
 	}
-	// An empty transaction asks for the write lock, which a file or folder without write permission does not give.
-	if err := s.change(ctx, "opening it", func(*sql.Tx) error { return nil }); err != nil {
+	if err := s.failed("opening it", writable(ctx, s.write)); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
+
+// writable asks SQLite itself: it opens a file without write permission for reading, and even begins a transaction
+// that writes without a word. The connection is made here, and with it what cannot be opened at all is found.
+func writable(ctx context.Context, db *sql.DB) error {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var name string
+	if err := conn.QueryRowContext(ctx, `SELECT coalesce(min(name), '') FROM sqlite_master`).Scan(&name); err != nil {
+		return err
+	}
+	return conn.Raw(func(driver any) error {
+		readOnly, err := driver.(interface{ IsReadOnly(string) (bool, error) }).IsReadOnly("main")
+		if err == nil && readOnly {
+			err = errReadOnly
+		}
+		return err
+	})
+}
+
+var errReadOnly = errors.New("opened for reading only")
 
 // sqlitePath is the path in a URL, or memory. It does not show a URL of another scheme: there may be a password in it.
 func sqlitePath(rawURL string) (string, error) {
@@ -106,18 +128,35 @@ func (s *Store) inspect(ctx context.Context, path string) error {
 	if err == nil && !info.Mode().IsRegular() {
 		return &breakwater.Error{Kind: breakwater.Invalid, Message: "database " + path + " is not a file: name a file"}
 	}
-	magic := make([]byte, len(sqliteMagic))
-	f, err := os.Open(path)
-	if err == nil {
-		defer f.Close()
-		_, err = io.ReadFull(f, magic) // by hand: SQLite takes a file of a few bytes for an empty database
-	}
-	if err == io.EOF || err == io.ErrUnexpectedEOF || err == nil && string(magic) != sqliteMagic {
-		return &breakwater.Error{Kind: breakwater.Invalid, Message: path + " is not a database: name another file"}
-	}
+	ours, err := startsWith(path, sqliteMagic)
 	if err != nil {
 		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "database " + path + " cannot be opened", Err: err}
 	}
+	if !ours {
+		return &breakwater.Error{Kind: breakwater.Invalid, Message: path + " is not a database: name another file"}
+	}
+	return s.inspectTables(ctx, path)
+}
+
+// startsWith looks by hand: SQLite takes a file of a few bytes for an empty database. It closes the file before
+// SQLite opens it, because closing it would end SQLite's locks (fcntl(2) locks are the process's).
+func startsWith(path, magic string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	b := make([]byte, len(magic))
+	if _, err := io.ReadFull(f, b); err == io.EOF || err == io.ErrUnexpectedEOF {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	return string(b) == magic, nil
+}
+
+// inspectTables refuses a database of another program or of a newer version of this one.
+func (s *Store) inspectTables(ctx context.Context, path string) error {
 	db, err := pool(path, 1, "query_only(1)")
 	if err != nil {
 		return s.failed("opening it", err)
@@ -210,7 +249,7 @@ func (s *Store) failed(doing string, err error) error {
 		return unavailable(" is locked by another program: end that program or try again")
 	case code == sqlite3.SQLITE_FULL:
 		return unavailable(" cannot grow, the disk is full: make room; nothing was changed while " + doing)
-	case code == sqlite3.SQLITE_READONLY || code == sqlite3.SQLITE_PERM:
+	case errors.Is(err, errReadOnly) || code == sqlite3.SQLITE_READONLY || code == sqlite3.SQLITE_PERM:
 		return unavailable(" cannot be written: check the permissions of the file and its folder")
 	case code == sqlite3.SQLITE_CANTOPEN:
 		return unavailable(" cannot be opened: check that its folder is there and may be written")

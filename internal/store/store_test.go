@@ -172,18 +172,29 @@ func TestUnwritable(t *testing.T) {
 	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { os.Chmod(dir, 0o700) }) // so that it can be removed
 	_, err = Open(context.Background(), "sqlite://"+filepath.Join(dir, "new.db"))
 	wantError(t, err, breakwater.Unavailable, "cannot be opened")
 }
 
-// What root meets too: a file that nobody may write.
+// What root can test too: a database that SQLite has opened for reading only, and one that may not be written.
 func TestReadOnlyConnection(t *testing.T) {
 	t.Parallel()
-	s := migrated(t, engines["sqlite file"](t))
+	url := engines["sqlite file"](t)
+	s := migrated(t, url)
+	db, err := sql.Open("sqlite", "file:"+strings.TrimPrefix(url, scheme)+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	wantError(t, s.failed("opening it", writable(t.Context(), db)), breakwater.Unavailable, "cannot be written")
+	if err := writable(t.Context(), s.write); err != nil {
+		t.Errorf("one that may be written: %v", err)
+	}
 	if _, err := s.write.Exec("PRAGMA query_only = 1"); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.SaveBatch(context.Background(), breakwater.Batch{FacilityID: "plant"}, nil)
+	_, err = s.SaveBatch(t.Context(), breakwater.Batch{FacilityID: "plant"}, nil)
 	wantError(t, err, breakwater.Unavailable, "cannot be written")
 }
 
