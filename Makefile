@@ -49,7 +49,7 @@ test-browser: build ## the real program driven by a real browser
 	scripts/need-chromium
 	$(PNPM) e2e
 
-check: ## formatting and vet
+check: staticcheck lint verify ## formatting, vet, static analysis, lint, types, and that nothing generated is stale
 	@test -z "$$(gofmt -l *.go cmd internal webapp/*.go)" || { echo "not gofmt'ed:"; gofmt -l *.go cmd internal webapp/*.go; exit 1; }
 	go vet ./...
 
@@ -75,7 +75,7 @@ lint: ## lint and types of the web app
 fuzz: ## each fuzz target for $(FUZZ_SECONDS) s
 	for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | xargs -n1 dirname | sort -u); do \
 	  for target in $$(grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' $$pkg | cut -c6-); do \
-	    go test ./$$pkg -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_SECONDS)s; done; done
+	    go test ./$$pkg -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_SECONDS)s -fuzzminimizetime 10x; done; done
 
 screenshots: build ## pictures of every page, into screenshots/
 	scripts/need-chromium

@@ -132,7 +132,12 @@ func (a *Alert) Absorb(d Detection) bool {
 		s.Technique, s.TechniqueName = d.Technique, d.TechniqueName
 		s.Title, s.Evidence, s.LookAt, s.Talk = d.Title, d.Evidence, d.LookAt, d.Talk
 	}
-	s.CountedUntil = d.Time
+	if d.Time.Before(s.DetectedAt) {
+		s.DetectedAt = d.Time
+	}
+	if d.Time.After(s.CountedUntil) {
+		s.CountedUntil = d.Time
+	}
 	s.Count += d.Count
 	a.Count += d.Count
 	if d.Time.After(a.LastSeen) {

@@ -43,6 +43,23 @@ func TestAbsorbCountsOnce(t *testing.T) {
 	}
 }
 
+// A detection older than all that its source has counted widens what is counted; it must not narrow it.
+func TestAbsorbOutOfOrder(t *testing.T) {
+	t.Parallel()
+	a := NewAlert(found(0, 1, "scan", Medium, .8))
+	for _, after := range []float64{10, 20, 5} {
+		a.Absorb(found(after, 1, "write", High, .9))
+	}
+	for _, after := range []float64{5, 10, 20} {
+		if a.Absorb(found(after, 1, "write", High, .9)) {
+			t.Errorf("the detection at %v s was counted twice", after)
+		}
+	}
+	if a.Count != 4 {
+		t.Errorf("count %d, want 4", a.Count)
+	}
+}
+
 func TestAlertConcludes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -30,8 +30,8 @@ const (
 	Attempted  Kind = "attempted"  // tcp: SYN. udp: the first datagram of a conversation
 	Opened     Kind = "opened"     // tcp: answered by SYN-ACK, or picked up mid-stream (MidStream)
 	Refused    Kind = "refused"    // tcp: SYN answered by RST. udp: answered by ICMP port unreachable
-	Unanswered Kind = "unanswered" // tcp: SYN with no answer within decode's timeout
-	Closed     Kind = "closed"     // tcp: FIN from both sides, RST, or idle past the timeout (Reason says which)
+	Unanswered Kind = "unanswered" // tcp: SYN with no answer within decode's timeout, or given up on before (Reason)
+	Closed     Kind = "closed"     // tcp: FIN from both sides, RST, idle past the timeout, given up, or its ports used anew (Reason says which)
 
 	Unreachable Kind = "unreachable" // icmp destination unreachable, told by Src about traffic of Dst
 )
@@ -89,7 +89,7 @@ type Event struct {
 
 	Name   string `json:"name,omitempty"`   // dns: what was asked for
 	Code   int    `json:"code,omitempty"`   // dns: response code; icmp: type<<8 | code
-	Reason string `json:"reason,omitempty"` // malformed and closed: why
+	Reason string `json:"reason,omitempty"` // malformed, unanswered and closed: why
 }
 
 // Client is the end that asks.
