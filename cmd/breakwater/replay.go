@@ -30,7 +30,7 @@ type ReplayCmd struct {
 	Facility string        `default:"default" help:"The facility whose traffic it is."`
 	Learn    time.Duration `placeholder:"DURATION" help:"Take what is seen in this much data time, from each file's first packet on, as normal, as 300s."`
 	Speed    string        `default:"max" help:"How fast: 1x is as it was captured, 10x ten times that, max as fast as it goes."`
-	Now      bool          `help:"Shift the capture to the present: its last packet is now (at max), or its first (at 1x, 10x)."`
+	Now      bool          `help:"Shift the capture to the present: its last packet lies at the time when it is sent."`
 	Out      string        `placeholder:"-" help:"Analyse here, without a server, and print the alerts as JSON lines to standard output (-)."`
 	Baseline string        `placeholder:"FILE" help:"With --out: begin with this baseline, and save what was learned to it."`
 	Server   string        `env:"BREAKWATER_SERVER" default:"http://127.0.0.1:8000" help:"The server to feed."`
@@ -197,23 +197,12 @@ func (c *ReplayCmd) offline(ctx context.Context, std streams, speed float64) err
 
 // open gives a file's packets: shifted, paced and with a progress bar, as asked.
 func (c *ReplayCmd) open(ctx context.Context, std streams, file string, speed float64) (*capture.Source, iter.Seq2[breakwater.Packet, error], error) {
-	var last time.Time
-	if c.Now && speed == 0 {
-		if file == "-" {
-			return nil, nil, usage("--now at --speed max needs to read the capture twice; give a file instead of standard input, or a --speed like 10x")
-		}
-		// The end decides the shift, so that no packet comes to lie in the future.
-		source, err := capture.Open(file)
-		if err != nil {
+	var shift time.Duration
+	if c.Now {
+		var err error
+		if shift, err = shiftToNow(file, speed); err != nil {
 			return nil, nil, err
 		}
-		for p, err := range source.Packets() {
-			if err != nil {
-				break // told on the second reading
-			}
-			last = p.Time
-		}
-		source.Close()
 	}
 	source, err := capture.Open(file)
 	if err != nil {
@@ -221,7 +210,7 @@ func (c *ReplayCmd) open(ctx context.Context, std streams, file string, speed fl
 	}
 	packets := source.Packets()
 	if c.Now {
-		packets = shift(packets, last)
+		packets = shifted(packets, shift)
 	}
 	if speed > 0 {
 		packets = pace(ctx, packets, speed)
@@ -232,21 +221,39 @@ func (c *ReplayCmd) open(ctx context.Context, std streams, file string, speed fl
 	return source, packets, nil
 }
 
-// shift moves a capture to the present: the packet at last becomes now, or the first one where last is zero.
-func shift(packets iter.Seq2[breakwater.Packet, error], last time.Time) iter.Seq2[breakwater.Packet, error] {
+// shiftToNow is how far to move a capture so that its last packet is sent at its own time: now at max speed, and when
+// the replay ends at another. No packet lies in the future when it is sent, and at 1x the first one is now.
+func shiftToNow(file string, speed float64) (time.Duration, error) {
+	if file == "-" {
+		return 0, usage("--now reads the capture twice; give a file instead of standard input")
+	}
+	source, err := capture.Open(file)
+	if err != nil {
+		return 0, err
+	}
+	defer source.Close()
+	var first, last time.Time
+	for p, err := range source.Packets() {
+		if err != nil {
+			continue // told on the second reading
+		}
+		if first.IsZero() {
+			first = p.Time
+		}
+		last = p.Time
+	}
+	ends := time.Now()
+	if speed > 0 {
+		ends = ends.Add(time.Duration(float64(last.Sub(first)) / speed))
+	}
+	return ends.Sub(last), nil
+}
+
+// shifted moves every packet by the same time.
+func shifted(packets iter.Seq2[breakwater.Packet, error], by time.Duration) iter.Seq2[breakwater.Packet, error] {
 	return func(yield func(breakwater.Packet, error) bool) {
-		var by time.Duration
 		for p, err := range packets {
-			if err == nil {
-				if by == 0 {
-					from := p.Time
-					if !last.IsZero() {
-						from = last
-					}
-					by = time.Since(from)
-				}
-				p.Time = p.Time.Add(by)
-			}
+			p.Time = p.Time.Add(by)
 			if !yield(p, err) {
 				return
 			}
