@@ -296,7 +296,7 @@ func progress(packets iter.Seq2[breakwater.Packet, error], source *capture.Sourc
 			total = -1 // unknown: a spinner with a count
 		}
 		bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(name),
-			progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 		defer bar.Finish()
 		n := 0
 		for p, err := range packets {
