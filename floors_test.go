@@ -19,7 +19,9 @@ var floors = map[string]struct {
 }{
 	".":                {0, nil},
 	"internal/capture": {1, nil}, "internal/decode": {1, nil}, "internal/window": {1, nil}, "internal/detect": {1, nil}, "internal/live": {1, nil},
-	"internal/store": {2, nil}, "internal/client": {2, nil},
+	"internal/attack": {1, nil}, "internal/predict": {1, []string{"internal/attack"}},
+	"internal/ml": {1, nil}, "internal/fl/privacy": {1, nil},
+	"internal/store": {2, []string{"internal/store/storetest"}}, "internal/store/storetest": {2, nil}, "internal/client": {2, nil},
 	"internal/pipeline": {3, nil}, "internal/plant": {3, []string{"internal/pipeline"}}, "internal/eval": {3, []string{"internal/pipeline"}},
 	"internal/api":   {4, []string{"webapp"}},
 	"webapp":         {4, nil},
@@ -30,13 +32,14 @@ var floors = map[string]struct {
 // drivers says which packages alone may import a driver or framework (matched by import path prefix).
 var drivers = map[string][]string{
 	"modernc.org/sqlite":                {"internal/store"},
-	"github.com/jackc/pgx":              {"internal/store"},
+	"github.com/jackc/pgx":              {"internal/store", "internal/store/storetest"},
 	"github.com/pressly/goose":          {"internal/store"},
 	"github.com/gopacket/gopacket":      {"internal/capture", "internal/decode", "internal/plant"},
 	"github.com/danielgtaylor/huma":     {"internal/api"},
 	"github.com/centrifugal/centrifuge": {"internal/live"},
 	"github.com/expr-lang/expr":         {"internal/detect"},
 	"github.com/goccy/go-yaml":          {"internal/detect"},
+	"gonum.org/v1/gonum":                {"internal/ml"},
 	"github.com/alecthomas/kong":        {"cmd/breakwater", "internal/app"},
 }
 
