@@ -401,7 +401,9 @@ func TestImportSmall(t *testing.T) {
 		{"a long name", func(o map[string]map[string]any) { o["software"]["name"] = strings.Repeat("x", nameMax+1) }, "name", nil},
 		{"a long text", func(o map[string]map[string]any) { o["software"]["description"] = strings.Repeat("x", textMax+1) }, "text", nil},
 		{"a technique without a tactic", func(o map[string]map[string]any) { delete(o["technique"], "kill_chain_phases") }, "tactics", nil},
-		{"many aliases", func(o map[string]map[string]any) { o["software"]["aliases"] = strings.Split(strings.Repeat("x,", listMax+1), ",") }, "name", nil},
+		{"many aliases", func(o map[string]map[string]any) {
+			o["software"]["aliases"] = strings.Split(strings.Repeat("x,", listMax+1), ",")
+		}, "name", nil},
 		{"a name that is no text", func(o map[string]map[string]any) { o["software"]["name"] = 7 }, "stix", nil},
 	}
 	for _, tt := range tests {

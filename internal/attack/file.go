@@ -2,7 +2,6 @@ package attack
 
 import (
 	"bytes"
-	"cmp"
 	_ "embed"
 	"encoding/json"
 	"io"
@@ -86,7 +85,7 @@ func (c *Catalogue) Write(w io.Writer, texts bool) error {
 	b.WriteString("\n],\n\"relations\":{")
 	for i := 0; i < len(c.relations); {
 		kind := c.relations[i].Type
-		b.WriteString(cmp.Or(map[int]string{0: "\n"}[i], ",\n"))
+		b.WriteString(separator(i))
 		line(kind)
 		b.WriteString(":{")
 		for first := i; i < len(c.relations) && c.relations[i].Type == kind; {

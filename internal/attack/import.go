@@ -165,7 +165,7 @@ func readBundle(r io.Reader) (*bundle, error) {
 	}
 	dec := json.NewDecoder(io.LimitReader(r, bundleMax))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, bad(cmpErr(err, "it does not begin with {"))
+		return nil, bad(because(err, "it does not begin with {"))
 	}
 	b := &bundle{byID: map[string]stixObject{}}
 	for dec.More() {
@@ -181,7 +181,7 @@ func readBundle(r io.Reader) (*bundle, error) {
 			continue
 		}
 		if t, err := dec.Token(); err != nil || t != json.Delim('[') {
-			return nil, bad(cmpErr(err, "its objects are no list"))
+			return nil, bad(because(err, "its objects are no list"))
 		}
 		for dec.More() {
 			var o stixObject
@@ -205,12 +205,12 @@ func readBundle(r io.Reader) (*bundle, error) {
 	return b, nil
 }
 
-// cmpErr is err, or what else is wrong where there is none.
-func cmpErr(err error, else_ string) error {
+// because is err, or what else is wrong where there is none.
+func because(err error, wrong string) error {
 	if err != nil {
 		return err
 	}
-	return errors.New(else_)
+	return errors.New(wrong)
 }
 
 func (b *bundle) add(o stixObject) error {
@@ -321,12 +321,14 @@ func (b *bundle) relations() []Relation {
 
 // next is the list of the techniques of the following version.
 type next struct {
-	Version    string `json:"attack_version"`
-	Techniques map[string]struct {
-		Name    string   `json:"name"`
-		Tactics []string `json:"tactics"`
-	} `json:"techniques"`
-	Alias map[string]string `json:"alias_18_1_to_19_1"` // older id → newer id
+	Version    string                   `json:"attack_version"`
+	Techniques map[string]nextTechnique `json:"techniques"`
+	Alias      map[string]string        `json:"alias_18_1_to_19_1"` // older id → newer id
+}
+
+type nextTechnique struct {
+	Name    string   `json:"name"`
+	Tactics []string `json:"tactics"`
 }
 
 func readNext(r io.Reader) (*next, error) {
@@ -335,20 +337,13 @@ func readNext(r io.Reader) (*next, error) {
 		return &n, decode(r, "v19", "the list of techniques of the other version", &n)
 	}
 	built := Builtin()
-	n.Version, n.Alias = built.Also, map[string]string{}
-	n.Techniques = map[string]struct {
-		Name    string   `json:"name"`
-		Tactics []string `json:"tactics"`
-	}{}
+	n.Version, n.Alias, n.Techniques = built.Also, map[string]string{}, map[string]nextTechnique{}
 	for _, o := range built.objects {
 		if o.Kind != Technique {
 			continue
 		}
 		if o.Since != "" {
-			n.Techniques[o.ID] = struct {
-				Name    string   `json:"name"`
-				Tactics []string `json:"tactics"`
-			}{o.Name, o.Tactics}
+			n.Techniques[o.ID] = nextTechnique{o.Name, o.Tactics}
 		}
 		for _, id := range o.OtherIDs {
 			n.Alias[o.ID] = id
