@@ -39,7 +39,7 @@ test: test-go test-web test-browser ## every test, with what they need installed
 
 test-go: ## Go tests with the race detector
 	scripts/need-tshark
-	go test -race ./...
+	scripts/with-postgres go test -race ./...
 
 test-web: ## unit tests of the web app
 	scripts/need-node-modules
@@ -53,13 +53,13 @@ check: staticcheck lint verify ## formatting, vet, static analysis, lint, types,
 	@test -z "$$(gofmt -l *.go cmd internal webapp/*.go)" || { echo "not gofmt'ed:"; gofmt -l *.go cmd internal webapp/*.go; exit 1; }
 	go vet ./...
 
-generate: ## write anew what is made from code: openapi.json, .env.example, help texts, schema.d.ts
-	go test ./internal/api ./internal/app ./cmd/breakwater -run 'OpenAPI|EnvExample|Help' -update
+generate: ## write anew what is made from code: openapi.json, docs/asyncapi.yaml, .env.example, help texts, schema.d.ts
+	go test ./internal/api ./internal/app ./cmd/breakwater -run 'OpenAPI|AsyncAPI|EnvExample|Help' -update
 	scripts/need-node-modules
 	$(PNPM) generate
 
 verify: generate ## fail when something generated is stale
-	git diff --exit-code -- openapi.json .env.example cmd/breakwater/testdata webapp/lib/schema.d.ts
+	git diff --exit-code -- openapi.json docs/asyncapi.yaml .env.example cmd/breakwater/testdata webapp/lib/schema.d.ts
 
 bench: ## the figures of docs/performance.md
 	GOMAXPROCS=1 go test -run '^$$' -bench . -benchmem ./internal/capture ./internal/decode ./internal/detect ./internal/pipeline

@@ -52,6 +52,9 @@ type Alert struct {
 	Count    int      `json:"count"`   // how often it happened: the sum over the sources
 	Version  int      `json:"version"` // grows by one with each saved change
 
+	Muted      bool   `json:"muted"`                 // a mute covered the newest detection of each of its sources
+	ExternalID string `json:"external_id,omitempty"` // what a detector outside Breakwater calls it
+
 	// History is what happened to the alert, oldest first: a new one's is filled by Absorb, a stored one's is read
 	// on demand.
 	History []AlertEvent `json:"-"`
@@ -71,6 +74,10 @@ type Source struct {
 	DetectedAt    time.Time `json:"detection_time"` // data time of its first detection
 	CountedUntil  time.Time `json:"counted_until"`  // data time of its newest: what lies up to here has been counted
 	Count         int       `json:"count"`
+
+	ContextEvidence string `json:"context_evidence,omitempty"` // how the network looked, where an external detector says so
+	External        bool   `json:"external"`                   // a detector outside Breakwater reported it
+	Muted           bool   `json:"muted"`                      // a mute covered its newest detection
 
 	Talk Conversation `json:"conversation,omitzero"`
 }
@@ -155,30 +162,71 @@ func (a *Alert) Absorb(d Detection) bool {
 	return true
 }
 
-// conclude derives what the sources say together. Agreement counts between layers, not within one: two rules that
-// fire on the same packets are one opinion. Per layer the most confident source speaks; layers are taken as
-// independent, so the confidence is 1 − Π(1 − cᵢ). Two layers make at least a high alert, three a critical one.
+// Mark notes of a detection that was absorbed whether a mute covers it. The alert is muted while all its sources are:
+// a mute of one rule does not hide what another says of the same asset, and what goes on after a mute shows again.
+func (a *Alert) Mark(d Detection, muted bool) {
+	a.Muted = true
+	for i := range a.Sources {
+		s := &a.Sources[i]
+		if s.Layer == d.Layer && s.Model == d.Model && !d.Time.Before(s.CountedUntil) {
+			s.Muted = muted
+		}
+		a.Muted = a.Muted && s.Muted
+	}
+}
+
+// SetStatus moves the alert in triage, with a note that may be empty, and reports whether that changed anything. What a
+// person does is appended to History.
+func (a *Alert) SetStatus(s Status, note, by string, at time.Time) bool {
+	if a.Status == s && note == "" {
+		return false
+	}
+	text := string(s)
+	if note != "" {
+		text += ": " + note
+	}
+	a.Status = s
+	a.History = append(a.History, AlertEvent{Time: at, Kind: "status", By: by, Text: text})
+	return true
+}
+
+// Assign gives the alert to somebody, "" to nobody, and reports whether that changed anything.
+func (a *Alert) Assign(assignee, by string, at time.Time) bool {
+	if a.Assignee == assignee {
+		return false
+	}
+	text := assignee
+	if text == "" {
+		text = "nobody"
+	}
+	a.Assignee = assignee
+	a.History = append(a.History, AlertEvent{Time: at, Kind: "assignee", By: by, Text: text})
+	return true
+}
+
+// Comment adds what a person has to say.
+func (a *Alert) Comment(text, by string, at time.Time) {
+	a.History = append(a.History, AlertEvent{Time: at, Kind: "comment", By: by, Text: text})
+}
+
+// conclude derives what the sources say together: the strongest gives severity and words, and two layers that agree
+// make at least a high alert, three a critical one.
 func (a *Alert) conclude() {
 	strongest := &a.Sources[0]
-	perLayer := map[int]float64{}
 	for i := range a.Sources {
 		s := &a.Sources[i]
 		if s.Severity.Rank() > strongest.Severity.Rank() ||
 			s.Severity == strongest.Severity && s.Confidence > strongest.Confidence {
 			strongest = s
 		}
-		perLayer[s.Layer] = max(perLayer[s.Layer], s.Confidence)
 	}
-	doubt := 1.0
-	for layer := LayerAnomaly; layer <= LayerPrediction; layer++ {
-		doubt *= 1 - perLayer[layer]
-	}
-	a.Confidence = 1 - doubt
+	var layers int
+	a.Confidence, layers = agreement(a.Sources)
 	a.Severity = strongest.Severity
 	switch {
-	case len(perLayer) >= 3:
+	case layers >= 3:
 		a.Severity = Critical
-	case len(perLayer) == 2 && a.Severity.Rank() < High.Rank():
+	case layers == 2 && a.Severity.Rank() < High.Rank():
 		a.Severity = High
 	}
 	a.Title, a.Description = strongest.Title, strongest.Evidence
@@ -190,6 +238,22 @@ func (a *Alert) conclude() {
 	}
 	span := a.LastSeen.Sub(a.Timestamp).Round(time.Second)
 	a.Summary = fmt.Sprintf("%s by %s in %s: %s", plural(a.Count, "detection"), plural(len(a.Sources), "model"), max(span, time.Second), strings.Join(models, ", "))
+}
+
+// agreement is how sure sources are together, 0 to 1, and how many layers speak. Agreement counts between layers, not
+// within one: two rules that fire on the same packets are one opinion. Per layer the most confident source speaks;
+// layers are taken as independent, so the confidence is 1 − Π(1 − cᵢ).
+func agreement(sources []Source) (confidence float64, layers int) {
+	perLayer := map[int]float64{}
+	for i := range sources {
+		s := &sources[i]
+		perLayer[s.Layer] = max(perLayer[s.Layer], s.Confidence)
+	}
+	doubt := 1.0
+	for layer := LayerAnomaly; layer <= LayerPrediction; layer++ {
+		doubt *= 1 - perLayer[layer]
+	}
+	return 1 - doubt, len(perLayer)
 }
 
 // plural is "1 thing" or "2 things".

@@ -7,6 +7,8 @@ type Batch struct {
 	FacilityID string      `json:"facility_id"`
 	Windows    []Window    `json:"windows,omitempty"`
 	Detections []Detection `json:"detections,omitempty"`
+	Assets     []Asset     `json:"assets,omitempty"` // what has changed of them since the last batch
+	Events     int64       `json:"events,omitempty"` // messages decoded since the last batch
 }
 
 // Send is the only way up from a sensor to a server. It returns when the batch is durable. The slices are the

@@ -1,6 +1,7 @@
 package breakwater
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -68,4 +69,40 @@ type Detection struct {
 	Talk     Conversation `json:"conversation,omitzero"`
 	// Count is how many times it happened since this model's last detection of this asset, at least 1.
 	Count int `json:"count"`
+}
+
+// Check refuses what is no detection, whoever made it. The error is of kind Invalid; it names the field as in JSON.
+func (d *Detection) Check() error {
+	bad := func(field, format string, args ...any) error {
+		return &Error{Kind: Invalid, Field: field, Message: fmt.Sprintf("a detection of facility "+d.FacilityID+" "+format, args...)}
+	}
+	if err := CheckFacilityID(d.FacilityID); err != nil {
+		return err
+	}
+	switch y := d.Time.UTC().Year(); {
+	case y < 0 || y > 9999:
+		return bad("time", "is of year %d", y)
+	case d.Asset == "" || d.Model == "":
+		return bad("asset", "is without asset or model")
+	case d.Layer < LayerAnomaly || d.Layer > LayerPrediction:
+		return bad("layer", "is of layer %d: layers are 1 to 3", d.Layer)
+	case d.Severity.Rank() == 0:
+		return bad("severity", "is of severity %s: critical, high, medium and low are known", quote(string(d.Severity)))
+	case !(d.Confidence >= 0 && d.Confidence <= 1): // not a number too
+		return bad("confidence", "is of confidence %v: 0 to 1 are possible", d.Confidence)
+	case d.Count < 1 || d.Count > 1<<40:
+		return bad("count", "happened %d times", d.Count)
+	case d.Talk.Client.Zone()+d.Talk.Server.Zone() != "":
+		return bad("conversation", "has an address with a zone, which means something on one host only")
+	}
+	for _, text := range []struct {
+		field, value string
+		most         int
+	}{{"asset", d.Asset, 128}, {"model", d.Model, 128}, {"technique", d.Technique, 32}, {"technique_name", d.TechniqueName, 200},
+		{"title", d.Title, 500}, {"evidence", d.Evidence, 4000}, {"look_at", d.LookAt, 4000}, {"conversation.protocol", string(d.Talk.Protocol), 32}} {
+		if err := CheckText(text.field, text.value, text.most); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -17,6 +17,7 @@ const (
 	Conflict                     // it is not in a state that allows this; another was quicker
 	TooLarge                     // over a limit
 	Unavailable                  // an engine, server, file or port cannot be had now
+	Outdated                     // it was changed since the one who asked has read it
 )
 
 // Error is an error that a person can act on: Message says what, where and what to do, without the wrapped Err.

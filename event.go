@@ -13,6 +13,7 @@ const (
 	DNS     Protocol = "dns"  // mDNS and LLMNR too: the port tells them apart
 	TCP     Protocol = "tcp"
 	UDP     Protocol = "udp"
+	DNP3    Protocol = "dnp3"  // as Zeek logs it
 	OtherIP Protocol = "ip"    // an IP protocol that is none of the above
 	Other   Protocol = "other" // a link-layer protocol that is none of the above
 )

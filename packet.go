@@ -7,6 +7,7 @@
 package breakwater
 
 import (
+	"encoding/hex"
 	"net/netip"
 	"time"
 )
@@ -49,19 +50,41 @@ func (m MAC) String() string {
 	if m == (MAC{}) {
 		return ""
 	}
-	const hex = "0123456789abcdef"
+	const digits = "0123456789abcdef"
 	b := make([]byte, 0, 17)
 	for i, x := range m {
 		if i > 0 {
 			b = append(b, ':')
 		}
-		b = append(b, hex[x>>4], hex[x&15])
+		b = append(b, digits[x>>4], digits[x&15])
 	}
 	return string(b)
 }
 
 // MarshalText is String as bytes, so that JSON shows the usual form.
 func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads what MarshalText writes, in either case and with colons or hyphens; nothing is the zero MAC. The
+// error is of kind Invalid.
+func (m *MAC) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*m = MAC{}
+		return nil
+	}
+	bad := &Error{Kind: Invalid, Field: "mac", Message: "MAC " + quote(string(b)) + " is not an address like 02:00:0a:00:00:01"}
+	if len(b) != 17 {
+		return bad
+	}
+	for i := range m {
+		if i > 0 && b[3*i-1] != ':' && b[3*i-1] != '-' {
+			return bad
+		}
+		if _, err := hex.Decode(m[i:i+1], b[3*i:3*i+2]); err != nil {
+			return bad
+		}
+	}
+	return nil
+}
 
 // Group reports whether the address is a broadcast or multicast one (IEEE 802.3: lowest bit of the first byte).
 func (m MAC) Group() bool { return m[0]&1 == 1 }

@@ -29,3 +29,25 @@ type RawFeatures struct {
 
 // End is the first instant after the window.
 func (w *Window) End() time.Time { return w.Time.Add(time.Second) }
+
+// Standing says how a second is judged beside the minute it lies in.
+type Standing string
+
+// The standings.
+const (
+	Normal     Standing = "normal"
+	Suspicious Standing = "suspicious" // a detection of low or medium severity, or far off the minute's middle
+	Attacked   Standing = "attack"     // a detection of high or critical severity
+)
+
+// Second is one second of the context of a moment: a window and how it is judged.
+type Second struct {
+	Window
+	Status Standing `json:"status"`
+}
+
+// Context is how a facility's network looked before a moment.
+type Context struct {
+	Analysis string   // in one sentence, "" where nothing is known
+	Seconds  []Second // at most 60, oldest first
+}

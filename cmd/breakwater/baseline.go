@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"breakwater/internal/client"
 	"breakwater/internal/detect"
 )
 
@@ -14,7 +13,7 @@ import (
 type BaselineCmd struct {
 	Facility string `arg:"" help:"The facility."`
 	JSON     bool   `name:"json" help:"Print it as it is kept, to be used with replay --out - --baseline."`
-	Server   string `env:"BREAKWATER_SERVER" default:"http://127.0.0.1:8000" help:"The server to ask."`
+	serverFlags
 }
 
 // Help shows an example.
@@ -22,9 +21,9 @@ func (BaselineCmd) Help() string { return "Example:\n\n  breakwater baseline nor
 
 // Run lists it.
 func (c *BaselineCmd) Run(ctx context.Context, std streams) error {
-	server, err := client.New(c.Server)
+	server, err := c.client()
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	text, err := server.Baseline(ctx, c.Facility)
 	if err != nil {

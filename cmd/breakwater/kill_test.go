@@ -11,10 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"breakwater/internal/store/storetest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
-// program starts this test binary as the program itself (see TestMain) in its own folder.
+// program starts this test binary as the program itself (see TestMain) in its own folder. While the tests run on
+// PostgreSQL, the folder's .env names a database there.
 func program(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
@@ -24,6 +27,11 @@ func program(t *testing.T, dir string, args ...string) *exec.Cmd {
 	link := filepath.Join(t.TempDir(), "breakwater") // testscript finds the command by the name it is called by
 	if err := os.Symlink(exe, link); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, ".env")); storetest.OnPostgres() && os.IsNotExist(err) {
+		if err := os.WriteFile(filepath.Join(dir, ".env"), []byte("DATABASE_URL="+storetest.URL(t)+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	cmd := exec.Command(link, args...)
 	cmd.Dir = dir

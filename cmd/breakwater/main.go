@@ -35,6 +35,7 @@ const (
 // CLI is the command line.
 type CLI struct {
 	Serve    ServeCmd    `cmd:"" help:"Run the server: API, WebSocket, web app and the way of the data."`
+	Sensor   SensorCmd   `cmd:"" help:"Tap traffic at a facility and send what is found to a server."`
 	Replay   ReplayCmd   `cmd:"" help:"Feed captures to a running server, or analyse them here with --out -."`
 	Decode   DecodeCmd   `cmd:"" help:"Print what a capture says, event by event."`
 	Plant    PlantCmd    `cmd:"" help:"The simulated plant."`

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"breakwater/internal/store/storetest"
+
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -21,8 +23,16 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true})
+	url := "sqlite://x.db" // in the folder of each script
+	if storetest.OnPostgres() {
+		url = storetest.URL(t)
+	}
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error { env.Setenv("NEW_DATABASE", url); return nil }})
 }
+
+// TestOnPostgres is all of these tests again, on the other engine.
+func TestOnPostgres(t *testing.T) { storetest.Again(t) }
 
 // TestHelp holds the help of every command as a golden text.
 func TestHelp(t *testing.T) {

@@ -17,7 +17,7 @@ type MigrateCmd struct {
 
 // database is the one setting these commands share.
 type database struct {
-	DatabaseURL string `name:"database-url" env:"DATABASE_URL" default:"sqlite://breakwater.db" help:"Database: sqlite://FILE."`
+	DatabaseURL string `name:"database-url" env:"DATABASE_URL" default:"sqlite://breakwater.db" help:"Database: sqlite://FILE or postgres://USER:PASSWORD@HOST:5432/NAME."`
 }
 
 // with opens the database, hands it to f and closes it.

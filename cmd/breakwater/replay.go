@@ -33,7 +33,7 @@ type ReplayCmd struct {
 	Now      bool          `help:"Shift the capture to the present: its last packet lies at the time when it is sent."`
 	Out      string        `placeholder:"-" help:"Analyse here, without a server, and print the alerts as JSON lines to standard output (-)."`
 	Baseline string        `placeholder:"FILE" help:"With --out: begin with this baseline, and save what was learned to it."`
-	Server   string        `env:"BREAKWATER_SERVER" default:"http://127.0.0.1:8000" help:"The server to feed."`
+	serverFlags
 }
 
 // Help shows examples.
@@ -62,9 +62,9 @@ func (c *ReplayCmd) Run(ctx context.Context, std streams) error {
 	if c.Out == "-" {
 		return c.offline(ctx, std, speed)
 	}
-	server, err := client.New(c.Server)
+	server, err := c.client()
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	for _, file := range c.Files {
 		if err := c.feed(ctx, std, server, file, speed); err != nil {
@@ -147,7 +147,7 @@ func (c *ReplayCmd) offline(ctx context.Context, std streams, speed float64) err
 			if err := json.Unmarshal(text, detect.NewBaseline()); err != nil {
 				return &breakwater.Error{Kind: breakwater.Invalid, Message: c.Baseline + " is not a baseline: " + err.Error()}
 			}
-			if err := db.SaveBaseline(ctx, c.Facility, text); err != nil {
+			if _, err := db.SaveBaseline(ctx, c.Facility, text, 0); err != nil {
 				return err
 			}
 		}
@@ -186,7 +186,7 @@ func (c *ReplayCmd) offline(ctx context.Context, std streams, speed float64) err
 		return broken
 	}
 	if c.Baseline != "" && c.Learn > 0 {
-		text, err := db.Baseline(ctx, c.Facility)
+		text, _, err := db.Baseline(ctx, c.Facility)
 		if err != nil {
 			return err
 		}

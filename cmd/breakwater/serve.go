@@ -40,6 +40,10 @@ func (c *ServeCmd) Run(ctx context.Context, std streams) error {
 	if c.SensorIface != "" || c.SensorPcap != "" {
 		taps = append(taps, app.Tap{FacilityID: c.FacilityID, Iface: c.SensorIface, Pcap: c.SensorPcap, Learn: c.SensorLearn})
 	}
-	fmt.Fprintf(std.out, "Breakwater is at %s (this machine only; Ctrl-C stops it)\n", a.URL())
+	reach := "this machine only"
+	if !c.Local() {
+		reach = "for all who show API_TOKEN"
+	}
+	fmt.Fprintf(std.out, "Breakwater is at %s (%s; Ctrl-C stops it)\n", a.URL(), reach)
 	return a.Run(ctx, taps...)
 }

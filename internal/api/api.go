@@ -22,25 +22,32 @@ import (
 
 	"breakwater"
 	"breakwater/internal/live"
+	"breakwater/internal/pipeline"
 	"breakwater/internal/store"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
-// Config is what the API serves from. Store, Hub, Ingest and Logger must be set.
+// Config is what the API serves from. Store, Hub, Ingest, Flow, Status and Logger must be set.
 type Config struct {
 	Store *store.Store
 	Hub   *live.Hub
 	// Ingest feeds one capture through the way of the data. With an error it still returns what came before it. Its
 	// context does not end when the client goes away: the body ends then, and what was read is kept.
 	Ingest func(context.Context, IngestRequest) (IngestResult, error)
+	// Flow is the way of the data: it takes batches and logs, and knows the rules and each facility's last minute.
+	Flow *pipeline.Server
+	// Status is how the whole system stands.
+	Status func(context.Context) (breakwater.SystemStatus, error)
 
 	Web            http.Handler // the web app, for every path that is not the API's; nil: there is none
 	Version        string       // of the program
 	AllowedOrigins []string     // of pages of other origins that may use the API, as "http://localhost:3000"
-	Hosts          []string     // names this server is asked for by, beside localhost and loopback addresses
-	MaxIngestBytes int64        // of one uploaded capture; 0: 16 GiB
+	Hosts          []string     // names this server is asked for by, beside localhost and the address that a request came to
+	// Authorize says whether a token may use the server; nil: nobody needs one.
+	Authorize      func(token string) bool
+	MaxIngestBytes int64 // of one uploaded capture; 0: 16 GiB
 	Logger         *slog.Logger
 }
 
@@ -63,7 +70,8 @@ const documentVersion = "1.0.0"
 // server is what the routes of all nouns share.
 type server struct {
 	Config
-	json, yaml []byte // the description
+	json, yaml           []byte // the description
+	asyncJSON, asyncYAML []byte // that of the live messages
 }
 
 // New makes the handler. The error is of kind Invalid where an origin of the configuration is none.
@@ -82,6 +90,12 @@ func New(c Config) (http.Handler, error) {
 	}
 	if s.yaml, err = doc.YAML(); err != nil {
 		return nil, &breakwater.Error{Kind: breakwater.Internal, Message: "the API's description cannot be written as YAML", Err: err}
+	}
+	if s.asyncJSON, err = AsyncAPI(); err != nil {
+		return nil, err
+	}
+	if s.asyncYAML, err = asYAML(s.asyncJSON); err != nil {
+		return nil, err
 	}
 	s.docs(mux)
 	mux.HandleFunc("/", s.elsewhere(mux))
@@ -105,11 +119,24 @@ func (s *server) routes(mux *http.ServeMux) (*huma.OpenAPI, error) {
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.RejectUnknownQueryParameters = true
 	config.Transformers = []huma.Transformer{explain}
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer",
+		Description: "The server's API_TOKEN, where it has one. A WebSocket may show it in connect instead: `{\"id\":1,\"connect\":{\"token\":\"TOKEN\"}}`."}}
+	config.Security = []map[string][]string{{}, {"token": {}}}
 	h := humago.New(mux, config)
 	h.UseMiddleware(s.checkQuery(h))
 	s.alertRoutes(h)
+	s.incidentRoutes(h)
+	s.muteRoutes(h)
+	s.facilityRoutes(h)
+	s.assetRoutes(h)
 	s.baselineRoutes(h)
+	s.ruleRoutes(h)
+	s.contextRoutes(h)
+	s.predictionRoutes(h)
+	s.federationRoutes(h)
+	s.statusRoutes(h)
 	s.ingestRoutes(h)
+	s.rowRoutes(h)
 	s.healthRoutes(h)
 	s.liveRoutes(h)
 	return h.OpenAPI(), describe(h.OpenAPI())
@@ -117,6 +144,11 @@ func (s *server) routes(mux *http.ServeMux) (*huma.OpenAPI, error) {
 
 // register adds one route, whose errors are breakwater.Errors.
 func register[I, O any](s *server, h huma.API, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
+	if tokenFree(op.Path) {
+		op.Security = []map[string][]string{}
+	} else {
+		op.Errors = append(slices.Clone(op.Errors), http.StatusUnauthorized)
+	}
 	huma.Register(h, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
@@ -135,13 +167,18 @@ func (s *server) elsewhere(mux *http.ServeMux) http.HandlerFunc {
 			writeProblem(w, http.StatusMethodNotAllowed, r.URL.Path+" does not take "+r.Method+": use "+strings.Join(allowed, " or "))
 			return
 		}
-		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-		if s.Web == nil || slices.Contains([]string{"api", "ws", "docs"}, first) {
+		if s.Web == nil || ofAPI(r.URL.Path) {
 			writeProblem(w, http.StatusNotFound, "there is no "+clip(r.URL.Path)+": /docs lists what there is")
 			return
 		}
 		s.Web.ServeHTTP(w, r)
 	}
+}
+
+// ofAPI reports whether a path is never the web app's.
+func ofAPI(path string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return slices.Contains([]string{"api", "ws", "docs"}, first)
 }
 
 // methods are those by which a path can be asked for, where this request's is none of them.

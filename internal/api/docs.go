@@ -22,14 +22,16 @@ var docsFiles embed.FS
 // docsPolicy lets the page load what is here and nothing else. Swagger UI sets styles on elements.
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Routes: GET /openapi.json, /openapi.yaml, /docs, /docs/ and its files.
+// Routes: GET /openapi.json, /openapi.yaml, /asyncapi.json, /asyncapi.yaml, /docs, /docs/ and its files.
 func (s *server) docs(mux *http.ServeMux) {
 	for name, doc := range map[string]struct {
 		mediaType string
 		body      []byte
 	}{
-		"/openapi.json": {"application/openapi+json", s.json},
-		"/openapi.yaml": {"application/openapi+yaml", s.yaml},
+		"/openapi.json":  {"application/openapi+json", s.json},
+		"/openapi.yaml":  {"application/openapi+yaml", s.yaml},
+		"/asyncapi.json": {"application/asyncapi+json", s.asyncJSON},
+		"/asyncapi.yaml": {"application/asyncapi+yaml", s.asyncYAML},
 	} {
 		mux.HandleFunc("GET "+name, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", doc.mediaType)

@@ -12,11 +12,12 @@ import (
 	"time"
 
 	"breakwater"
+	"breakwater/internal/live"
 )
 
-// guard stands before every route: it logs, catches panics, and keeps away what a hostile page could do through the
-// browser of somebody who may reach this server.
-func (s *server) guard(next http.Handler) (http.Handler, error) {
+// guard stands before every route: it logs, catches panics, asks for the token where there is one, and keeps away what a
+// hostile page could do through the browser of somebody who may reach this server.
+func (s *server) guard(next *http.ServeMux) (http.Handler, error) {
 	foreign := http.NewCrossOriginProtection() // a page of another origin may not change anything
 	for _, origin := range s.AllowedOrigins {
 		if err := foreign.AddTrustedOrigin(origin); err != nil {
@@ -36,16 +37,34 @@ func (s *server) guard(next http.Handler) (http.Handler, error) {
 				slog.Int("status", w.status), slog.Int64("bytes", w.bytes), slog.Duration("took", time.Since(began)))
 		}()
 		setHeaders(w.Header())
-		if !s.ours(r.Host) {
-			writeProblem(w, http.StatusMisdirectedRequest, "this server is not "+clip(r.Host)+": ask for localhost, or name the host in its configuration")
+		if !s.ours(r) {
+			writeProblem(w, http.StatusMisdirectedRequest, "this server is not "+clip(r.Host)+": ask for its address, or for a name that CORS_ORIGINS names")
 			return
 		}
 		if s.crossOrigin(w, r) {
 			return
 		}
+		if s.Authorize != nil && !free(next, r) && !s.Authorize(live.Bearer(r)) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			writeProblem(w, http.StatusUnauthorized, "this server wants its token with each request: send it in the header Authorization, as \"Bearer TOKEN\" (commands: --token or BREAKWATER_TOKEN)")
+			return
+		}
 		inner.ServeHTTP(w, r)
 	}), nil
 }
+
+// free reports whether a request needs no token: whether the server lives and is ready, the web app's files, which hold no
+// data, and a WebSocket that shows it later, in connect, which live.Hub asks for.
+func free(mux *http.ServeMux, r *http.Request) bool {
+	if r.URL.Path == "/ws" {
+		return live.Bearer(r) == ""
+	}
+	_, pattern := mux.Handler(r)
+	return tokenFree(r.URL.Path) || pattern == "/" && !ofAPI(r.URL.Path)
+}
+
+// tokenFree are the routes that never want a token.
+func tokenFree(path string) bool { return path == "/livez" || path == "/readyz" }
 
 // setHeaders sets what holds for every answer; the docs and the web app's pages set a policy of their own.
 func setHeaders(h http.Header) {
@@ -56,16 +75,17 @@ func setHeaders(h http.Header) {
 	h.Add("Vary", "Origin")
 }
 
-// ours reports whether a request's Host is this server. A page of a hostile name that resolves to a loopback address
-// (DNS rebinding) would be of the same origin as this server but for the name.
-func (s *server) ours(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
+// ours reports whether a request's Host is this server. A page of a hostile name that resolves to an address of this
+// machine (DNS rebinding) would be of the same origin as this server but for the name.
+func (s *server) ours(r *http.Request) bool {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
 	host = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
-	if addr, err := netip.ParseAddr(host); err == nil && addr.IsLoopback() {
-		return true
+	if addr, err := netip.ParseAddr(host); err == nil {
+		local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+		return addr.IsLoopback() || local != nil && local.AddrPort().Addr().Unmap() == addr.Unmap() || slices.Contains(s.Hosts, host)
 	}
 	return host == "localhost" || slices.ContainsFunc(s.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"os"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"breakwater"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
 func (s *server) ingestRoutes(h huma.API) {
@@ -35,16 +33,7 @@ const idleTimeout = 5 * time.Minute
 type pcapRequest struct {
 	FacilityID string `query:"facility_id" default:"default" example:"plant-1" doc:"The facility whose traffic this is: 1 to 64 of a-z, 0-9, _ and -."`
 	Learn      string `query:"learn" example:"300s" doc:"How much data time from the first packet on is normal and to be learned, as 300s or 5m. Where absent nothing is learned."`
-	body       *uploadReader
-	media      string
-}
-
-// Resolve takes the body as a stream; huma would read it whole.
-func (p *pcapRequest) Resolve(ctx huma.Context) []error {
-	r, w := humago.Unwrap(ctx)
-	p.body = &uploadReader{length: r.ContentLength, body: r.Body, deadlines: http.NewResponseController(w)}
-	p.media, _, _ = mime.ParseMediaType(r.Header.Get("Content-Type")) // a header that is none hinders nobody
-	return nil
+	stream
 }
 
 type ingested struct {
@@ -66,11 +55,9 @@ func (s *server) ingestPcap(ctx context.Context, p *pcapRequest) (*response[inge
 	if err := breakwater.CheckFacilityID(p.FacilityID); err != nil {
 		return nil, err
 	}
-	if p.Learn != "" {
-		var err error
-		if request.Learn, err = time.ParseDuration(p.Learn); err != nil || request.Learn < 0 {
-			return nil, &breakwater.Error{Kind: breakwater.Invalid, Field: "learn", Message: fmt.Sprintf("learn %q is not a duration: write it as 300s or 5m", clip(p.Learn))}
-		}
+	var err error
+	if request.Learn, err = learnTime(p.Learn); err != nil {
+		return nil, err
 	}
 	if p.media == "multipart/form-data" {
 		return nil, huma.NewError(http.StatusUnsupportedMediaType, "the body is a form: send the file itself, as curl --data-binary @FILE does")

@@ -23,7 +23,8 @@ func (s *server) liveRoutes(h huma.API) {
 	register(s, h, huma.Operation{
 		OperationID: "websocket", Method: http.MethodGet, Path: "/ws", Tags: tags,
 		Summary: "What happens, over a WebSocket", Description: "Centrifuge's JSON protocol: send `{\"id\":1,\"connect\":{}}`, then `{\"id\":2,\"subscribe\":{\"channel\":\"alerts\"}}`. " +
-			"Channels are alerts, fl_status, predictions and system. The data of a publication is `{channel, type, data}`; type alert_created or alert_updated carries an alert as `GET /api/alerts` lists it.",
+			"Channels are alerts, fl_status, predictions and system. The data of a publication is `{channel, type, data}`; /asyncapi.yaml says which types there are and what they carry. " +
+			"Where the server has a token, it comes in the header Authorization or in connect: `{\"id\":1,\"connect\":{\"token\":\"TOKEN\"}}`.",
 		SkipValidateParams: true, // Centrifuge's clients have some of their own
 		Responses:          map[string]*huma.Response{"101": {Description: "The connection is a WebSocket from here on."}},
 	}, func(context.Context, *struct{}) (*handOver, error) { return handOverTo(s.Hub.WebSocket()), nil })

@@ -23,6 +23,7 @@ var statuses = map[breakwater.ErrorKind]int{
 	breakwater.Conflict:    http.StatusConflict,
 	breakwater.TooLarge:    http.StatusRequestEntityTooLarge,
 	breakwater.Unavailable: http.StatusServiceUnavailable,
+	breakwater.Outdated:    http.StatusPreconditionFailed,
 }
 
 // internalDetail is all a client is told of what is ours to mend; the log says more.
@@ -30,8 +31,8 @@ const internalDetail = "something went wrong inside the server: its log says wha
 
 // problem turns an error of a route into the RFC 9457 problem that is answered. A huma problem passes.
 func (s *server) problem(ctx context.Context, operation string, err error) error {
-	if problem, ok := errors.AsType[huma.StatusError](err); ok {
-		return problem
+	if _, ok := errors.AsType[huma.StatusError](err); ok {
+		return err // with its headers, where it has some
 	}
 	kind := breakwater.KindOf(err)
 	if kind == breakwater.Internal {

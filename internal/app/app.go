@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -25,16 +24,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// sweepEvery is how often what is over is removed. It has a clock of its own: how long data is kept counts from its
+// receipt and not from the time that it carries.
+const sweepEvery = time.Hour
+
 // shutdownGrace is how long requests under way may take to end once the program was asked to stop.
 const shutdownGrace = 10 * time.Second
-
-// Tap is traffic that the server itself listens to.
-type Tap struct {
-	FacilityID string
-	Iface      string        // network interface, or ""
-	Pcap       string        // capture file, or folder of rotating ones that is followed, or ""
-	Learn      time.Duration // of data time, from the first packet on
-}
 
 // App is the wired program.
 type App struct {
@@ -43,7 +38,9 @@ type App struct {
 	hub      *live.Hub
 	listener net.Listener
 	http     *http.Server
+	monitor  *monitor
 	log      *slog.Logger
+	keep     time.Duration // for which network data is kept
 }
 
 // Open wires the program and takes its port; nothing runs yet. What it opened before an error is closed again.
@@ -51,7 +48,7 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	a := &App{}
+	a := &App{keep: c.Keep()}
 	if a.log, err = c.Logger(os.Stderr); err != nil {
 		return nil, err
 	}
@@ -69,13 +66,17 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 			a.Close()
 		}
 	}()
+	// A name like localhost is what this machine's tables say.
+	if ip := a.listener.Addr().(*net.TCPAddr).IP; c.APIToken == "" && !ip.IsLoopback() {
+		return nil, setting("API_HOST", c.APIHost, "a loopback address, and this machine says it is "+ip.String())
+	}
 	if a.store, err = store.Open(ctx, c.DatabaseURL); err != nil {
 		return nil, err
 	}
 	if err = a.store.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	if a.hub, err = live.New(a.log, c.Origins()); err != nil {
+	if a.hub, err = live.New(a.log, c.Origins(), c.Authorize()); err != nil {
 		return nil, err
 	}
 	a.Server = &pipeline.Server{
@@ -86,9 +87,10 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 			}
 		},
 	}
+	a.monitor = &monitor{server: a.Server, store: a.store, hub: a.hub, log: a.log, version: version, began: time.Now(), facilities: map[string]*presence{}}
 	handler, err := api.New(api.Config{
-		Store: a.store, Hub: a.hub, Ingest: a.ingest, Web: webapp.Handler(), Version: version,
-		AllowedOrigins: c.Origins(), Logger: a.log,
+		Store: a.store, Hub: a.hub, Ingest: a.ingest, Flow: a.Server, Status: a.monitor.status, Web: webapp.Handler(), Version: version,
+		AllowedOrigins: c.Origins(), Hosts: c.Hosts(), Authorize: c.Authorize(), Logger: a.log,
 	})
 	if err != nil {
 		return nil, err
@@ -107,6 +109,8 @@ func (a *App) URL() string { return "http://" + a.listener.Addr().String() }
 func (a *App) Run(ctx context.Context, taps ...Tap) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.hub.Run(ctx) })
+	group.Go(func() error { a.sweep(ctx); return nil })
+	group.Go(func() error { a.monitor.run(ctx); return nil })
 	group.Go(func() error {
 		if err := a.http.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve HTTP: %w", err)
@@ -128,6 +132,28 @@ func (a *App) Run(ctx context.Context, taps ...Tap) error {
 	return group.Wait()
 }
 
+// sweep removes what is over, at once and then each sweepEvery, until ctx ends. What goes wrong is told and tried again.
+func (a *App) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		gone, err := a.store.Expire(ctx, time.Now(), a.keep)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			a.log.Warn("network data that is over was not removed; it will be tried again", "err", err)
+		case gone.Rows > 0 || len(gone.Days) > 0:
+			a.log.Info("network data that is over was removed", "rows", gone.Rows, "days", gone.Days, "received_before", time.Now().Add(-a.keep))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // Close gives back what Open took, last first.
 func (a *App) Close() error {
 	var err error
@@ -144,40 +170,18 @@ func (a *App) Close() error {
 
 // tap runs a sensor on the server's own traffic. A file ends; the server goes on.
 func (a *App) tap(ctx context.Context, t Tap) error {
-	var packets iter.Seq2[breakwater.Packet, error]
-	what := t.Iface
-	if t.Iface != "" {
-		packets = capture.Live(ctx, t.Iface)
-	} else if info, err := os.Stat(t.Pcap); err == nil && info.IsDir() {
-		packets, what = a.told(capture.Follow(ctx, t.Pcap)), t.Pcap
-	} else {
-		source, err := capture.Open(t.Pcap)
-		if err != nil {
-			return err
-		}
-		defer source.Close()
-		packets, what = source.Packets(), t.Pcap
+	packets, done, err := t.Open(ctx, a.log)
+	if err != nil {
+		return err
 	}
-	a.log.Info("listening to traffic", "facility", t.FacilityID, "source", what, "learn", t.Learn)
+	defer done()
+	a.log.Info("listening to traffic", "facility", t.FacilityID, "source", t.Source(), "learn", t.Learn)
 	stats, err := a.Server.Run(ctx, t.FacilityID, t.Learn, packets)
 	if ctx.Err() != nil {
 		return nil
 	}
-	a.log.Info("traffic ended", "facility", t.FacilityID, "source", what, "packets", stats.Packets, "detections", stats.Detections)
+	a.log.Info("traffic ended", "facility", t.FacilityID, "source", t.Source(), "packets", stats.Packets, "detections", stats.Detections)
 	return err
-}
-
-// told logs the errors of packets that go on for ever, and leaves them out.
-func (a *App) told(packets iter.Seq2[breakwater.Packet, error]) iter.Seq2[breakwater.Packet, error] {
-	return func(yield func(breakwater.Packet, error) bool) {
-		for p, err := range packets {
-			if err != nil {
-				a.log.Warn("a capture could not be read to its end; listening goes on", "err", err)
-			} else if !yield(p, nil) {
-				return
-			}
-		}
-	}
 }
 
 // ingest feeds a capture that came over the API through the way of the data.

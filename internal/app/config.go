@@ -2,25 +2,33 @@
 package app
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"breakwater"
+	"breakwater/internal/store"
 )
 
 // Config is every setting of `serve`. Each field is a flag and an environment variable; flags win over the
 // environment, that over a file .env, that over the default.
 type Config struct {
-	APIHost     string `name:"api-host" env:"API_HOST" default:"127.0.0.1" help:"Address to listen on. Only loopback is allowed: there are no accounts yet."`
+	APIHost     string `name:"api-host" env:"API_HOST" default:"127.0.0.1" help:"Address to listen on. Another than loopback needs API_TOKEN."`
+	APIToken    string `name:"api-token" env:"API_TOKEN" placeholder:"TOKEN" help:"Secret that every request must show, 32 characters or more. Needed to listen to other machines."`
 	APIPort     string `name:"api-port" env:"API_PORT" default:"8000" help:"Port to listen on; 0 takes a free one."`
 	CORSOrigins string `name:"cors-origins" env:"CORS_ORIGINS" default:"http://localhost:3000" help:"Origins whose pages may use the API and the WebSocket, separated by commas."`
-	DatabaseURL string `name:"database-url" env:"DATABASE_URL" default:"sqlite://breakwater.db" help:"Database: sqlite://FILE."`
+	DatabaseURL string `name:"database-url" env:"DATABASE_URL" default:"sqlite://breakwater.db" help:"Database: sqlite://FILE or postgres://USER:PASSWORD@HOST:5432/NAME (postgresql:// and postgresql+DRIVER:// mean the same)."`
+	Retention   string `name:"retention-days" env:"RETENTION_DAYS" default:"30" help:"Days for which network data is kept, counted from its receipt; alerts are kept for ever."`
 	LogLevel    string `name:"log-level" env:"LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 	LogFormat   string `name:"log-format" env:"LOG_FORMAT" default:"text" help:"text or json."`
 }
@@ -32,8 +40,8 @@ func setting(name, value, accepted string) error {
 
 // Check says which setting is wrong, if one is, in one line that names the variable, the value and what is accepted.
 func (c *Config) Check() error {
-	if ip := net.ParseIP(c.APIHost); c.APIHost != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return setting("API_HOST", c.APIHost, "a loopback address (127.0.0.1, ::1, localhost): without accounts the server listens to this machine alone")
+	if err := c.checkHost(); err != nil {
+		return err
 	}
 	if port, err := strconv.Atoi(c.APIPort); err != nil || port < 0 || port > 65535 {
 		return setting("API_PORT", c.APIPort, "a port number from 0 to 65535")
@@ -43,13 +51,87 @@ func (c *Config) Check() error {
 			return setting("CORS_ORIGINS", c.CORSOrigins, "origins like http://localhost:3000, separated by commas")
 		}
 	}
-	if !strings.HasPrefix(c.DatabaseURL, "sqlite://") || c.DatabaseURL == "sqlite://" {
-		return setting("DATABASE_URL", c.DatabaseURL, "sqlite://FILE, as sqlite://breakwater.db")
+	if err := store.CheckURL(c.DatabaseURL); err != nil {
+		return setting("DATABASE_URL", withoutPassword(c.DatabaseURL), "sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/NAME; "+err.Error())
+	}
+	if days, err := strconv.Atoi(c.Retention); err != nil || days < 1 || days > 36500 {
+		return setting("RETENTION_DAYS", c.Retention, "a number of days from 1 to 36500")
 	}
 	if _, err := c.Logger(io.Discard); err != nil {
 		return err
 	}
 	return nil
+}
+
+// withoutPassword is as much of a database URL as may be shown, even of one that nobody can read.
+func withoutPassword(databaseURL string) string {
+	scheme, _, found := strings.Cut(databaseURL, "://")
+	switch {
+	case scheme == "sqlite":
+		return databaseURL
+	case found:
+		return scheme + "://…"
+	}
+	return "…"
+}
+
+// Keep is how long network data is kept. It is for settings that Check has passed.
+func (c *Config) Keep() time.Duration {
+	days, _ := strconv.Atoi(c.Retention)
+	return time.Duration(days) * 24 * time.Hour
+}
+
+// minToken is the fewest characters of a token: 32 hexadecimal digits are 128 bits.
+const minToken = 32
+
+// checkHost refuses to serve other machines without asking who they are. It does not show the token.
+func (c *Config) checkHost() error {
+	ip := net.ParseIP(c.APIHost)
+	switch {
+	case c.APIToken != "" && (len(c.APIToken) < minToken || strings.ContainsFunc(c.APIToken, func(r rune) bool { return r <= ' ' || r > '~' })):
+		return &breakwater.Error{Kind: breakwater.Invalid, Field: "API_TOKEN",
+			Message: fmt.Sprintf("API_TOKEN=(%d characters, not shown): accepted is nothing, or %d characters and more of ASCII without spaces, as `openssl rand -hex 32` makes them", utf8.RuneCountInString(c.APIToken), minToken)}
+	case c.Local():
+		return nil
+	case ip == nil:
+		return setting("API_HOST", c.APIHost, "an IP address, or localhost")
+	case c.APIToken == "":
+		return setting("API_HOST", c.APIHost, "a loopback address (127.0.0.1, ::1, localhost), or another one where API_TOKEN is set, which every request must show then")
+	}
+	return nil
+}
+
+// Local reports whether the server listens to this machine alone.
+func (c *Config) Local() bool {
+	ip := net.ParseIP(c.APIHost)
+	return c.APIHost == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Authorize says whether a token is the right one, in a time that tells nothing of it; nil where none is needed.
+func (c *Config) Authorize() func(token string) bool {
+	if c.APIToken == "" {
+		return nil
+	}
+	want := sha256.Sum256([]byte(c.APIToken))
+	return func(token string) bool {
+		got := sha256.Sum256([]byte(token))
+		return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+	}
+}
+
+// Hosts are the names by which the server may be asked for, beside the address that a request came to: this machine's
+// and those of pages that may use it.
+func (c *Config) Hosts() []string {
+	hosts := []string{}
+	if name, err := os.Hostname(); err == nil && !c.Local() {
+		hosts = append(hosts, name)
+	}
+	for _, origin := range c.Origins() {
+		if u, err := url.Parse(origin); err == nil {
+			hosts = append(hosts, u.Hostname())
+		}
+	}
+	return hosts
 }
 
 // Origins are the configured origins, one by one.

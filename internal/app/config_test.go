@@ -12,7 +12,7 @@ import (
 var update = flag.Bool("update", false, "write .env.example anew")
 
 func defaults() Config {
-	return Config{APIHost: "127.0.0.1", APIPort: "8000", CORSOrigins: "http://localhost:3000", DatabaseURL: "sqlite://breakwater.db", LogLevel: "info", LogFormat: "text"}
+	return Config{APIHost: "127.0.0.1", APIPort: "8000", CORSOrigins: "http://localhost:3000", DatabaseURL: "sqlite://breakwater.db", Retention: "30", LogLevel: "info", LogFormat: "text"}
 }
 
 func TestEnvExample(t *testing.T) {
@@ -39,12 +39,14 @@ func TestCheckNamesTheBadSetting(t *testing.T) {
 		t.Fatalf("the defaults are refused: %v", err)
 	}
 	for name, spoil := range map[string]func(*Config){
-		"API_HOST":     func(c *Config) { c.APIHost = "0.0.0.0" },
-		"API_PORT":     func(c *Config) { c.APIPort = "eighty" },
-		"CORS_ORIGINS": func(c *Config) { c.CORSOrigins = "localhost:3000/x" },
-		"DATABASE_URL": func(c *Config) { c.DatabaseURL = "mysql://x" },
-		"LOG_LEVEL":    func(c *Config) { c.LogLevel = "loud" },
-		"LOG_FORMAT":   func(c *Config) { c.LogFormat = "xml" },
+		"API_HOST":       func(c *Config) { c.APIHost = "0.0.0.0" },
+		"API_TOKEN":      func(c *Config) { c.APIToken = strings.Repeat("x", 31) },
+		"API_PORT":       func(c *Config) { c.APIPort = "eighty" },
+		"CORS_ORIGINS":   func(c *Config) { c.CORSOrigins = "localhost:3000/x" },
+		"DATABASE_URL":   func(c *Config) { c.DatabaseURL = "mysql://x" },
+		"RETENTION_DAYS": func(c *Config) { c.Retention = "0" },
+		"LOG_LEVEL":      func(c *Config) { c.LogLevel = "loud" },
+		"LOG_FORMAT":     func(c *Config) { c.LogFormat = "xml" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -55,5 +57,70 @@ func TestCheckNamesTheBadSetting(t *testing.T) {
 				t.Errorf("%v: want one line that begins with %s=", err, name)
 			}
 		})
+	}
+}
+
+func TestDatabaseURL(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"sqlite://x.db", "sqlite://:memory:", "postgres://u:p@db/x", "postgresql://u:p@db:5433/x?sslmode=require",
+		"postgresql+asyncpg://u:p%40@db/x", "postgres://%2Frun%2Fpostgresql/x", "postgres:///x?host=/run/postgresql"} {
+		c := defaults()
+		c.DatabaseURL = url
+		if err := c.Check(); err != nil {
+			t.Errorf("%s is refused: %v", url, err)
+		}
+	}
+	for _, url := range []string{"", "x.db", "sqlite://", "mysql://root:secret@db/x", "root:secret@db/x", "postgres://u:sec%ret@db/secret", "postgres://u:secret@db:port/x",
+		"postgres://u:secret@db/x?sslmode=secret", "postgres//u:secret@db/x"} {
+		c := defaults()
+		c.DatabaseURL = url
+		err := c.Check()
+		if breakwater.KindOf(err) != breakwater.Invalid || !strings.HasPrefix(err.Error(), "DATABASE_URL=") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", url, err)
+		} else if strings.Contains(err.Error(), "sec") {
+			t.Errorf("shows a password: %v", err)
+		}
+	}
+}
+
+// Whoever can reach the server from elsewhere must be asked for the token.
+func TestHostNeedsToken(t *testing.T) {
+	t.Parallel()
+	const token = "0123456789abcdef0123456789abcdef"
+	for _, c := range []struct {
+		host, token, bad string // bad: the setting that is wrong, if one is
+	}{
+		{"127.0.0.1", "", ""}, {"::1", "", ""}, {"localhost", "", ""}, {"127.9.9.9", "", ""}, {"localhost", token, ""},
+		{"0.0.0.0", token, ""}, {"::", token, ""}, {"192.0.2.7", token, ""}, {"2001:db8::7", token, ""},
+		{"0.0.0.0", "", "API_HOST"}, {"::", "", "API_HOST"}, {"192.0.2.7", "", "API_HOST"}, {"::ffff:192.0.2.7", "", "API_HOST"}, {"", "", "API_HOST"},
+		{"", token, "API_HOST"}, {"plant.example", token, "API_HOST"}, {"127.0.0.1.example", "", "API_HOST"},
+		{"127.0.0.1", token[1:], "API_TOKEN"}, {"192.0.2.7", token[1:], "API_TOKEN"}, {"127.0.0.1", token + " ", "API_TOKEN"}, {"127.0.0.1", token + "\n", "API_TOKEN"}, {"127.0.0.1", token + "ü", "API_TOKEN"},
+	} {
+		config := defaults()
+		config.APIHost, config.APIToken = c.host, c.token
+		err := config.Check()
+		switch {
+		case c.bad == "" && err != nil:
+			t.Errorf("host %q, token of %d characters: %v", c.host, len(c.token), err)
+		case c.bad != "" && (err == nil || !strings.HasPrefix(err.Error(), c.bad+"=")):
+			t.Errorf("host %q, token of %d characters: %v, want %s to be refused", c.host, len(c.token), err, c.bad)
+		case err != nil && c.token != "" && strings.Contains(err.Error(), c.token[4:20]):
+			t.Errorf("the message shows the token: %v", err)
+		}
+	}
+}
+
+func TestAuthorize(t *testing.T) {
+	t.Parallel()
+	config := defaults()
+	if config.Authorize() != nil {
+		t.Error("without a token somebody is asked for it")
+	}
+	config.APIToken = "0123456789abcdef0123456789abcdef"
+	right := config.Authorize()
+	for given, want := range map[string]bool{config.APIToken: true, "": false, config.APIToken[1:]: false, config.APIToken + "0": false, strings.ToUpper(config.APIToken): false} {
+		if right(given) != want {
+			t.Errorf("%q is taken: %t", given, !want)
+		}
 	}
 }

@@ -18,18 +18,20 @@ import (
 
 // Client talks to one server.
 type Client struct {
-	base string
-	http *http.Client
+	base  string
+	token string // "" where the server needs none
+	http  *http.Client
 }
 
-// New makes a client of the server at base, as "http://127.0.0.1:8000". The error is of kind Invalid.
-func New(base string) (*Client, error) {
+// New makes a client of the server at base, as "http://127.0.0.1:8000", that shows token with each request; "" is none.
+// The error is of kind Invalid.
+func New(base, token string) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, &breakwater.Error{Kind: breakwater.Invalid, Field: "server",
 			Message: fmt.Sprintf("server %q is not an address like http://127.0.0.1:8000", base)}
 	}
-	return &Client{base: strings.TrimSuffix(base, "/"), http: &http.Client{}}, nil
+	return &Client{base: strings.TrimSuffix(base, "/"), token: token, http: &http.Client{}}, nil
 }
 
 // Ingested is what a server says of a capture that it took in.
@@ -73,43 +75,58 @@ func (c *Client) CountAlerts(ctx context.Context, facility string) (int, error) 
 	return out.Total, err
 }
 
-// do asks and reads the answer into out. An answer that is an error becomes a breakwater.Error with the server's own
-// sentence.
+// do asks and reads the answer into out.
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader, out any) error {
+	_, err := c.ask(ctx, method, path, nil, body, out)
+	return err
+}
+
+// ask is do with headers, and gives those of the answer; nil where If-None-Match holds, and out is as it was then. An
+// answer that is an error becomes a breakwater.Error with the server's own sentence.
+func (c *Client) ask(ctx context.Context, method, path string, header http.Header, body io.Reader, out any) (http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/octet-stream")
 	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token) // which net/http keeps from other hosts that it is sent on to
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 		// The reader of the body may be what went wrong: its error says more than the transport's.
 		if own, ok := errors.AsType[*breakwater.Error](err); ok {
-			return own
+			return nil, own
 		}
 		message := "the Breakwater server at " + c.base + " broke off the connection"
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			message = "no Breakwater server answers at " + c.base + ": start one with `breakwater serve`, or name another with --server"
 		}
-		return &breakwater.Error{Kind: breakwater.Unavailable, Message: message, Err: err}
+		return nil, &breakwater.Error{Kind: breakwater.Unavailable, Message: message, Err: err}
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotModified {
+		return nil, nil
+	}
 	if resp.StatusCode >= 400 {
 		var problem struct{ Detail string }
 		if json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&problem) != nil || problem.Detail == "" {
 			problem.Detail = "the server at " + c.base + " answered " + resp.Status
 		}
-		return &breakwater.Error{Kind: kindOf(resp.StatusCode), Message: problem.Detail}
+		return nil, &breakwater.Error{Kind: kindOf(resp.StatusCode), Message: problem.Detail}
 	}
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "what answers at " + c.base + " is not a Breakwater server", Err: err}
+		return nil, &breakwater.Error{Kind: breakwater.Unavailable, Message: "what answers at " + c.base + " is not a Breakwater server", Err: err}
 	}
-	return nil
+	return resp.Header, nil
 }
 
 func kindOf(status int) breakwater.ErrorKind {
@@ -120,7 +137,8 @@ func kindOf(status int) breakwater.ErrorKind {
 		return breakwater.Conflict
 	case http.StatusRequestEntityTooLarge:
 		return breakwater.TooLarge
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
+	case http.StatusUnauthorized, // with another token it can be had, and what is to be sent is not wrong
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusTooManyRequests:
 		return breakwater.Unavailable
 	}
 	if status < 500 {

@@ -131,11 +131,32 @@ var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 func New(facility string, rules []*Rule, b *Baseline) *Engine {
 	e := &Engine{facility: facility, baseline: b}
 	e.machine.MemoryBudget = memoryMax
-	for _, r := range rules {
-		e.rules = append(e.rules, &ruleState{Rule: r, tallies: map[talkers]*tally{}, pending: map[asset]*pending{}, assets: map[asset]bool{}})
-	}
+	e.SetRules(rules)
 	e.begin()
 	return e
+}
+
+// SetRules goes on with other rules. What a rule that stays has counted stays with it. Call it between two seconds.
+func (e *Engine) SetRules(rules []*Rule) {
+	before := map[string]*ruleState{}
+	for _, r := range e.rules {
+		before[r.Hash()] = r
+	}
+	e.rules = nil
+	for _, r := range rules {
+		state := before[r.Hash()]
+		if state == nil {
+			state = &ruleState{tallies: map[talkers]*tally{}, pending: map[asset]*pending{}, assets: map[asset]bool{}}
+		}
+		state.Rule = r
+		e.rules = append(e.rules, state)
+	}
+}
+
+// SetBaseline goes on with another baseline, and forgets what was concluded from the one before.
+func (e *Engine) SetBaseline(b *Baseline) {
+	e.baseline = b
+	e.begin()
 }
 
 // SetLearning begins or ends learning. While learning, what is seen goes into the baseline, and what compares with the

@@ -2,7 +2,9 @@ package detect
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -60,7 +62,15 @@ type Rule struct {
 	signals         signal
 	program         *vm.Program // of When
 	title, describe template
+	text            []byte // the file
+	hash            string
 }
+
+// Text is the rule as it was read.
+func (r *Rule) Text() string { return string(r.text) }
+
+// Hash tells rules apart by their text: the first 16 hexadecimal digits of its SHA-256.
+func (r *Rule) Hash() string { return r.hash }
 
 // Count makes a rule fire only when enough of what it is asked about has come.
 type Count struct {
@@ -73,6 +83,15 @@ type Count struct {
 	Learned float64 `yaml:"learned"`
 
 	distinct string // x, "" for number
+}
+
+// RulesHash tells sets of rules apart by their rules' hashes, in order.
+func RulesHash(rules []*Rule) string {
+	h := sha256.New()
+	for _, r := range rules {
+		h.Write([]byte(r.hash))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // Examples show what a rule is about, and are run by Check.
@@ -154,6 +173,8 @@ func ParseRule(text []byte, name string) (r *Rule, err error) {
 		}
 		return nil, invalid(key, nil, "%s: %s %s", at, key, problem)
 	}
+	sum := sha256.Sum256(text)
+	r.text, r.hash = bytes.Clone(text), hex.EncodeToString(sum[:8])
 	return r, nil
 }
 

@@ -194,7 +194,7 @@ func (e *Engine) Frame(f *breakwater.Frame) {
 	}
 	transport := f.Protocol
 	switch transport {
-	case breakwater.Modbus:
+	case breakwater.Modbus, breakwater.DNP3:
 		transport = breakwater.TCP
 	case breakwater.DNS:
 		transport = breakwater.UDP
@@ -231,7 +231,7 @@ func (e *Engine) moment(ev *breakwater.Event, raised signal, client, server neti
 func (e *Engine) talk(ev *breakwater.Event, client, server breakwater.Endpoint) *talk {
 	k := talkKey{client.Addr, server.Addr, ev.Protocol, server.Port}
 	switch ev.Protocol {
-	case breakwater.Modbus:
+	case breakwater.Modbus, breakwater.DNP3:
 		k.transport = breakwater.TCP
 	case breakwater.DNS:
 		k.transport = breakwater.UDP

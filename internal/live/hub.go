@@ -1,9 +1,10 @@
 // Package live tells browsers and other listeners what happens, as it happens.
 //
-//	Alert ─► channel ─► history (so that who was away gets what it missed) ─┬─► WebSocket /ws         Centrifuge's JSON protocol
-//	                                                                       └─► Stream /api/stream    server-sent events
+//	Alert, Round, … ─► channel ─► history (so that who was away gets what it missed) ─┬─► WebSocket /ws         Centrifuge's JSON protocol
+//	                                                                                 └─► Stream /api/stream    server-sent events
 //
-// It knows the channels and the form of a message, {channel, type, data}; what the data says is the root package's.
+// It knows the channels, which message goes to which (messages.go), and the form of each, {channel, type, data}; what the
+// data says is the root package's.
 // It hides the library that keeps connections, positions and queues. A listener gets the messages of a channel in
 // order and each once; after a drop it gets what it missed, or is told that it must load anew. A listener that
 // reads too slowly is cut, and nobody waits for it.
@@ -11,7 +12,6 @@ package live
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -30,36 +30,40 @@ import (
 var channels = []string{"alerts", "fl_status", "predictions", "system"}
 
 const (
-	// historySize and historyAge bound what a channel keeps for those who were away.
-	historySize = 1000
-	historyAge  = time.Hour
+	// historySize and historyAge bound what a channel keeps for those who were away; systemHistory what channel system
+	// does, whose messages may be of many facilities.
+	historySize   = 1000
+	systemHistory = 100
+	historyAge    = time.Hour
 	// queueBytes is how much may wait for one listener before it is cut, and writeTimeout how long one write may take.
 	queueBytes   = 1 << 20
 	writeTimeout = 5 * time.Second
-	// A connection may be typed by hand: it gets this long to say connect.
-	patience     = 10 * time.Minute
-	pingInterval = 25 * time.Second
-	pongTimeout  = 10 * time.Second
+	// A connection may be typed by hand: it gets this long to say connect; where it must show a token, less, so that
+	// strangers hold no connections.
+	patience         = 10 * time.Minute
+	strangerPatience = time.Minute
+	pingInterval     = 25 * time.Second
+	pongTimeout      = 10 * time.Second
 	// shutdownTimeout is how long Run waits for connections to take their leave.
 	shutdownTimeout = 5 * time.Second
 )
 
 // Hub holds the channels and who listens to them.
 type Hub struct {
-	node    *centrifuge.Node
-	origins []string
-}
-
-// message is what a publication's data looks like on every transport.
-type message struct {
-	Channel string `json:"channel"`
-	Type    string `json:"type"`
-	Data    any    `json:"data"`
+	node      *centrifuge.Node
+	origins   []string
+	authorize func(token string) bool
 }
 
 // New makes a hub that serves and publishes at once; its goroutines end when Run ends. A page may connect from the
-// origin it is served from and from allowedOrigins ("http://localhost:3000"; "*" is any).
-func New(logger *slog.Logger, allowedOrigins []string) (*Hub, error) {
+// origin it is served from and from allowedOrigins ("http://localhost:3000"; "*" is any). authorize says whether a token
+// may listen; nil: nobody needs one.
+func New(logger *slog.Logger, allowedOrigins []string, authorize func(token string) bool) (*Hub, error) {
+	h := &Hub{origins: allowedOrigins, authorize: authorize}
+	wait := patience
+	if authorize != nil {
+		wait = strangerPatience
+	}
 	level := centrifuge.LogLevelWarn
 	if logger.Enabled(context.Background(), slog.LevelDebug) {
 		level = centrifuge.LogLevelDebug
@@ -68,7 +72,7 @@ func New(logger *slog.Logger, allowedOrigins []string) (*Hub, error) {
 		LogLevel:              level,
 		LogHandler:            logTo(logger),
 		ClientQueueMaxSize:    queueBytes,
-		ClientStaleCloseDelay: patience,
+		ClientStaleCloseDelay: wait,
 		ClientChannelLimit:    len(channels),
 		// A registry of its own: two hubs of one process would count into the same figures.
 		Metrics: centrifuge.MetricsConfig{RegistererGatherer: prometheus.NewRegistry()},
@@ -76,7 +80,10 @@ func New(logger *slog.Logger, allowedOrigins []string) (*Hub, error) {
 	if err != nil {
 		return nil, &breakwater.Error{Kind: breakwater.Internal, Message: "the live hub cannot be made", Err: err}
 	}
-	node.OnConnecting(func(_ context.Context, e centrifuge.ConnectEvent) (centrifuge.ConnectReply, error) {
+	node.OnConnecting(func(ctx context.Context, e centrifuge.ConnectEvent) (centrifuge.ConnectReply, error) {
+		if authorize != nil && ctx.Value(authorized{}) == nil && !authorize(e.Token) {
+			return centrifuge.ConnectReply{}, centrifuge.DisconnectInvalidToken
+		}
 		reply := centrifuge.ConnectReply{Credentials: &centrifuge.Credentials{}}
 		if e.Name == "" { // typed by hand: nobody there to answer a ping
 			reply.PingPongConfig = &centrifuge.PingPongConfig{PingInterval: -1, PongTimeout: -1}
@@ -102,7 +109,8 @@ func New(logger *slog.Logger, allowedOrigins []string) (*Hub, error) {
 	if err := node.Run(); err != nil {
 		return nil, &breakwater.Error{Kind: breakwater.Internal, Message: "the live hub cannot be started", Err: err}
 	}
-	return &Hub{node: node, origins: allowedOrigins}, nil
+	h.node = node
+	return h, nil
 }
 
 // Run waits for ctx to end, then sends the listeners away, who are told to come back, and ends the hub's goroutines.
@@ -116,41 +124,50 @@ func (h *Hub) Run(ctx context.Context) error {
 	return nil
 }
 
-// Alert tells of an alert that began or changed. The data is the alert as the API shows it, but for relative_time:
-// that would be old when it arrives. Its version tells a listener which of two is newer; a redelivered batch
-// publishes the same version again.
-func (h *Hub) Alert(a *breakwater.Alert, created bool) error {
-	kind := "alert_updated"
-	if created {
-		kind = "alert_created"
-	}
-	return h.publish(message{Channel: "alerts", Type: kind, Data: a})
-}
-
-func (h *Hub) publish(m message) error {
-	data, err := json.Marshal(m)
-	if err == nil {
-		_, err = h.node.Publish(m.Channel, data, centrifuge.WithHistory(historySize, historyAge))
-	}
-	if err != nil {
-		return &breakwater.Error{Kind: breakwater.Internal, Message: "a message of type " + m.Type + " was not published", Err: err}
-	}
-	return nil
-}
-
 // WebSocket serves /ws: the Centrifuge JSON protocol, version 2, one or more commands a frame. By hand:
 //
 //	{"id":1,"connect":{}}
 //	{"id":2,"subscribe":{"channel":"alerts"}}
 //
-// A client that gives a name in connect is pinged and must answer; one that gives none is left alone.
+// A client that gives a name in connect is pinged and must answer; one that gives none is left alone. Where a token is
+// needed it comes in the header Authorization, or, as a page cannot set that, in connect: {"id":1,"connect":{"token":"…"}}.
 func (h *Hub) WebSocket() http.Handler {
-	return centrifuge.NewWebsocketHandler(h.node, centrifuge.WebsocketConfig{
+	return h.admit(false, centrifuge.NewWebsocketHandler(h.node, centrifuge.WebsocketConfig{
 		CheckOrigin:      h.originAllowed,
 		MessageSizeLimit: 16 << 10,
 		WriteTimeout:     writeTimeout,
 		PingPongConfig:   centrifuge.PingPongConfig{PingInterval: pingInterval, PongTimeout: pongTimeout},
+	}))
+}
+
+// authorized marks the context of a request whose header showed a token.
+type authorized struct{}
+
+// admit checks a request's token. One that shows none passes only where the token may come later.
+func (h *Hub) admit(needed bool, next http.Handler) http.Handler {
+	if h.authorize == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch token := Bearer(r); {
+		case token != "" && h.authorize(token):
+			r = r.WithContext(context.WithValue(r.Context(), authorized{}, true))
+		case token != "" || needed:
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "a token is needed: send it in the header Authorization", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
+}
+
+// Bearer is the token in a request's header Authorization (RFC 6750, section 2.1), "" where there is none.
+func Bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
 // originAllowed keeps pages of other sites from listening through a browser that can reach us. A request without

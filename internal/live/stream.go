@@ -21,7 +21,7 @@ import (
 //
 // The handler does not check the query: ParseChannels does, and whoever routes to it answers its error.
 func (h *Hub) Stream() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return h.admit(true, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		names, err := ParseChannels(r.URL.Query().Get("channels"))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
@@ -51,7 +51,7 @@ func (h *Hub) Stream() http.Handler {
 		}
 		t.stop() // no write may come after this handler has returned
 		leave()
-	})
+	}))
 }
 
 // ParseChannels reads a comma-separated list of channels; an empty one means all. The error is of kind Invalid.

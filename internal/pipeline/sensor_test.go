@@ -18,9 +18,8 @@ import (
 
 	"breakwater"
 	"breakwater/internal/capture"
-	"breakwater/internal/decode"
+
 	"breakwater/internal/detect"
-	"breakwater/internal/window"
 )
 
 const shared = "../../../shared/data"
@@ -167,11 +166,8 @@ func TestSteadyPathAllocatesNothing(t *testing.T) {
 		packets = append(packets, p)
 	}
 	s := &Sensor{FacilityID: "test", Rules: shippedRules(t), Baseline: detect.NewBaseline()}
-	r := &run{Sensor: s, ctx: context.Background()}
 	s.Send = func(context.Context, breakwater.Batch) error { return nil }
-	r.engine = detect.New("test", s.Rules, s.Baseline)
-	r.windows = window.NewBuilder("test", r.second)
-	r.decoder = decode.New(r.event)
+	r := s.begin(context.Background())
 	r.engine.SetLearning(true)
 	for i := range packets {
 		r.packet(&packets[i])

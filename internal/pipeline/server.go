@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"iter"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"breakwater"
@@ -21,26 +22,78 @@ type Server struct {
 	// Publish tells the world of an alert that was begun or changed, after it is durable. It does not block.
 	Publish func(a *breakwater.Alert, created bool)
 
-	facilities sync.Map // facility id → *sync.Mutex: batches of one facility are taken one after the other
+	facilities      sync.Map // facility id → *intake
+	events, pending atomic.Int64
+}
+
+// intake is one facility's way in: its batches are taken one after the other.
+type intake struct {
+	sync.Mutex
+	batches atomic.Int64
+}
+
+// Load is what a Server has taken in since it was made. It has no clock: who looks twice knows how fast that is.
+type Load struct {
+	Events  int64            // messages decoded; windows and detections where a sensor sends only those
+	Pending int64            // batches that have come and are not durable yet
+	Batches map[string]int64 // those that are, by facility
+}
+
+// Load says how much has come so far.
+func (s *Server) Load() Load {
+	l := Load{Events: s.events.Load(), Pending: s.pending.Load(), Batches: map[string]int64{}}
+	s.facilities.Range(func(id, in any) bool {
+		if n := in.(*intake).batches.Load(); n > 0 {
+			l.Batches[id.(string)] = n
+		}
+		return true
+	})
+	return l
 }
 
 // Receive is the breakwater.Send of this server: when it returns, the batch is durable and its alerts are published.
 // A batch that comes twice changes nothing the second time, but is published again.
 func (s *Server) Receive(ctx context.Context, b breakwater.Batch) error {
-	lock, _ := s.facilities.LoadOrStore(b.FacilityID, new(sync.Mutex))
-	lock.(*sync.Mutex).Lock()
-	defer lock.(*sync.Mutex).Unlock()
+	s.pending.Add(1)
+	defer s.pending.Add(-1)
+	known, _ := s.facilities.LoadOrStore(b.FacilityID, new(intake))
+	in := known.(*intake)
+	in.Lock()
+	defer in.Unlock()
 
-	s.Context.Add(b.FacilityID, b.Windows)
-	touched, err := s.Store.SaveBatch(ctx, b, func(d breakwater.Detection) string {
-		return window.Describe(s.Context.Before(d.FacilityID, d.Time))
+	if err := s.remember(ctx, b); err != nil {
+		return err
+	}
+	touched, err := s.Store.SaveBatch(ctx, b, func(d breakwater.Detection) breakwater.Context {
+		return s.Context.Before(d.FacilityID, d.Time)
 	})
 	if err != nil {
 		return err
 	}
+	in.batches.Add(1)
+	s.events.Add(max(b.Events, int64(len(b.Windows)+len(b.Detections))))
 	for _, t := range touched {
 		s.Publish(t.Alert, t.Created)
 	}
+	return nil
+}
+
+// remember takes a batch into the context of its facility. Where that begins anew, as after a restart, what the store
+// has of the minute before comes first: an alert's context does not depend on when the server was started.
+func (s *Server) remember(ctx context.Context, b breakwater.Batch) error {
+	if s.Context.Add(b.FacilityID, b.Windows) {
+		first := b.Windows[0].Time
+		windows, err := s.Store.Windows(ctx, b.FacilityID, first.Add(-window.ContextSpan), first)
+		if err != nil {
+			return err
+		}
+		found, err := s.Store.Detected(ctx, b.FacilityID, first.Add(-window.ContextSpan), first)
+		if err != nil {
+			return err
+		}
+		s.Context.Recall(b.FacilityID, windows, found)
+	}
+	s.Context.Note(b.FacilityID, b.Detections)
 	return nil
 }
 
@@ -48,27 +101,45 @@ func (s *Server) Receive(ctx context.Context, b breakwater.Batch) error {
 // interface of this machine. It detects with what the facility learned before; learn > 0 learns more, which is saved
 // when that time is over.
 func (s *Server) Run(ctx context.Context, facility string, learn time.Duration, packets iter.Seq2[breakwater.Packet, error]) (Stats, error) {
-	baseline, err := s.Baseline(ctx, facility)
+	sensor, err := s.sensor(ctx, facility, learn)
 	if err != nil {
 		return Stats{}, err
 	}
-	sensor := Sensor{
+	return sensor.Run(ctx, packets)
+}
+
+// RunLog is Run for what other programs logged. What is handed in is analysed by itself: counts and seconds do not go on
+// from one call to the next, so that the same log twice gives the same detections.
+func (s *Server) RunLog(ctx context.Context, facility string, learn time.Duration, entries iter.Seq[Entry]) (Stats, error) {
+	sensor, err := s.sensor(ctx, facility, learn)
+	if err != nil {
+		return Stats{}, err
+	}
+	return sensor.RunLog(ctx, entries)
+}
+
+func (s *Server) sensor(ctx context.Context, facility string, learn time.Duration) (*Sensor, error) {
+	baseline, err := s.Baseline(ctx, facility)
+	if err != nil {
+		return nil, err
+	}
+	return &Sensor{
 		FacilityID: facility, Rules: s.Rules, Baseline: baseline, Learn: learn, Send: s.Receive,
 		Learned: func(ctx context.Context, b *detect.Baseline) error {
 			text, err := json.Marshal(b)
 			if err != nil {
 				return err
 			}
-			return s.Store.SaveBaseline(ctx, facility, text)
+			_, err = s.Store.SaveBaseline(ctx, facility, text, 0)
+			return err
 		},
-	}
-	return sensor.Run(ctx, packets)
+	}, nil
 }
 
 // Baseline is what a facility has learned, empty where it has learned nothing.
 func (s *Server) Baseline(ctx context.Context, facility string) (*detect.Baseline, error) {
 	b := detect.NewBaseline()
-	text, err := s.Store.Baseline(ctx, facility)
+	text, _, err := s.Store.Baseline(ctx, facility)
 	switch {
 	case breakwater.KindOf(err) == breakwater.NotFound:
 		return b, nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -54,8 +53,8 @@ func save(t *testing.T, s *Store, b breakwater.Batch) []TouchedAlert {
 
 func setStatus(t *testing.T, s *Store, id breakwater.ID, status breakwater.Status) {
 	t.Helper()
-	if _, err := s.write.Exec("UPDATE alerts SET status = $1 WHERE id = $2", string(status), idText(id)); err != nil {
-		t.Fatal(err)
+	if _, changed, err := s.ChangeAlert(context.Background(), id, AlertChange{Status: status, By: "ada", At: began}); err != nil || !changed {
+		t.Fatalf("changed %v, %v", changed, err)
 	}
 }
 
@@ -67,9 +66,9 @@ func TestAlertRoundTrip(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
 		asked := 0
-		touched, err := s.SaveBatch(ctx, batch(scan(0), write(time.Minute), scan(2*time.Minute)), func(d breakwater.Detection) string {
+		touched, err := s.SaveBatch(ctx, batch(scan(0), write(time.Minute), scan(2*time.Minute)), func(d breakwater.Detection) breakwater.Context {
 			asked++
-			return "quiet before " + d.Time.Format(time.RFC3339)
+			return breakwater.Context{Analysis: "quiet before " + d.Time.Format(time.RFC3339)}
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -118,6 +117,7 @@ func TestCorrelation(t *testing.T) {
 	}{
 		{"one", [][]breakwater.Detection{{scan(0)}}, 0, []int{1}},
 		{"within five minutes", [][]breakwater.Detection{{scan(0)}, {scan(5 * minute)}}, 0, []int{2}},
+		{"within a microsecond", [][]breakwater.Detection{{scan(0)}, {scan(1)}, {scan(0), scan(1), scan(200)}}, 0, []int{3}},
 		{"after five minutes", [][]breakwater.Detection{{scan(0)}, {scan(5*minute + 1)}}, 0, []int{1, 1}},
 		{"five minutes after the last", [][]breakwater.Detection{{scan(0), scan(4 * minute)}, {scan(8 * minute)}}, 0, []int{3}},
 		{"another asset", [][]breakwater.Detection{{scan(0), at(scan(1), "10.0.0.12")}}, 0, []int{1, 1}},
@@ -140,7 +140,7 @@ func TestCorrelation(t *testing.T) {
 						setStatus(t, s, first, breakwater.StatusResolved)
 					}
 				}
-				page, err := s.Alerts(context.Background(), AlertFilter{Page: 1, Limit: 200})
+				page, err := s.Alerts(context.Background(), AlertQuery{Page: 1, Limit: 200})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -227,18 +227,18 @@ func TestList(t *testing.T) {
 		}
 		for _, c := range []struct {
 			name        string
-			f           AlertFilter
+			f           AlertQuery
 			on, of, pgs int
 		}{
-			{"all", AlertFilter{Page: 1, Limit: 200}, 7, 7, 1},
-			{"first page", AlertFilter{Page: 1, Limit: 3}, 3, 7, 3},
-			{"last page", AlertFilter{Page: 3, Limit: 3}, 1, 7, 3},
-			{"past the last", AlertFilter{Page: 4, Limit: 3}, 0, 7, 3},
-			{"far past the last", AlertFilter{Page: math.MaxInt, Limit: 200}, 0, 7, 1},
-			{"facility", AlertFilter{Facilities: []string{"dam"}, Page: 1, Limit: 10}, 3, 3, 1},
-			{"facilities", AlertFilter{Facilities: []string{"dam", "plant"}, Page: 1, Limit: 10}, 7, 7, 1},
-			{"severity and status", AlertFilter{Severities: []breakwater.Severity{"high"}, Statuses: []breakwater.Status{"resolved"}, Page: 1, Limit: 10}, 1, 1, 1},
-			{"none", AlertFilter{Facilities: []string{"x' OR '1'='1"}, Page: 1, Limit: 10}, 0, 0, 0},
+			{"all", AlertQuery{Page: 1, Limit: 200}, 7, 7, 1},
+			{"first page", AlertQuery{Page: 1, Limit: 3}, 3, 7, 3},
+			{"last page", AlertQuery{Page: 3, Limit: 3}, 1, 7, 3},
+			{"past the last", AlertQuery{Page: 4, Limit: 3}, 0, 7, 3},
+			{"far past the last", AlertQuery{Page: 50, Limit: 200}, 0, 7, 1},
+			{"facility", AlertQuery{AlertFilter: AlertFilter{Facilities: []string{"dam"}}, Page: 1, Limit: 10}, 3, 3, 1},
+			{"facilities", AlertQuery{AlertFilter: AlertFilter{Facilities: []string{"dam", "plant"}}, Page: 1, Limit: 10}, 7, 7, 1},
+			{"severity and status", AlertQuery{AlertFilter: AlertFilter{Severities: []breakwater.Severity{"high"}, Statuses: []breakwater.Status{"resolved"}}, Page: 1, Limit: 10}, 1, 1, 1},
+			{"none", AlertQuery{AlertFilter: AlertFilter{Facilities: []string{"x' OR '1'='1"}}, Page: 1, Limit: 10}, 0, 0, 0},
 		} {
 			page, err := s.Alerts(ctx, c.f)
 			if err != nil || len(page.Alerts) != c.on || page.Total != c.of || page.Pages != c.pgs {
@@ -251,31 +251,11 @@ func TestList(t *testing.T) {
 				}
 			}
 		}
-		for _, bad := range []AlertFilter{{}, {Page: 1}, {Limit: 1}, {Page: 1, Limit: 201}, {Page: -1, Limit: 10}} {
+		for _, bad := range []AlertQuery{{}, {Page: 1}, {Limit: 1}, {Page: 1, Limit: 201}, {Page: -1, Limit: 10}} {
 			_, err := s.Alerts(ctx, bad)
 			wantError(t, err, breakwater.Invalid, "pages count from 1 and hold 1 to 200")
 		}
 	})
-}
-
-// The list must not read every alert to find the first ten.
-func TestListUsesIndexes(t *testing.T) {
-	t.Parallel()
-	s := migrated(t, engines["sqlite file"](t))
-	for _, c := range []struct{ query, index string }{
-		{"SELECT id FROM alerts WHERE true ORDER BY timestamp DESC, id DESC LIMIT 10", "alerts_newest"},
-		{"SELECT id FROM alerts WHERE true AND facility_id IN ('a') ORDER BY timestamp DESC, id DESC LIMIT 10", "alerts_facility_newest"},
-		{"SELECT id FROM alerts WHERE facility_id = 'a' AND asset = 'b' AND last_seen >= 'c' AND timestamp <= 'd'", "alerts_asset"},
-	} {
-		var id, parent, unused int
-		var plan string
-		if err := s.read.QueryRow("EXPLAIN QUERY PLAN "+c.query).Scan(&id, &parent, &unused, &plan); err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(plan, c.index) {
-			t.Errorf("%s\n%s, want the index %s", c.query, plan, c.index)
-		}
-	}
 }
 
 func TestWindows(t *testing.T) {
@@ -293,7 +273,7 @@ func TestWindows(t *testing.T) {
 		var packets float64
 		var raw string
 		var seen stamp
-		if err := s.read.QueryRow(`SELECT count(*), max(packets_per_sec), max(raw_features), (SELECT last_seen FROM facilities WHERE id = 'plant') FROM network_data`).Scan(&n, &packets, &raw, &seen); err != nil {
+		if err := s.read.QueryRow(`SELECT count(*), max(packets_per_sec), min(CAST(raw_features AS TEXT)), (SELECT last_seen FROM facilities WHERE id = 'plant') FROM network_data`).Scan(&n, &packets, &raw, &seen); err != nil {
 			t.Fatal(err)
 		}
 		if n != 2 || packets != 3 || raw != `{"protocols":{"modbus":3}}` {
@@ -344,65 +324,69 @@ func TestBadBatch(t *testing.T) {
 // Whatever was saved before a crash, and however it is cut into batches: the whole from the beginning gives what an
 // undisturbed run gives. Where an analyst closed alerts in between, every detection is still counted once.
 func TestReplayProperty(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		detections := drawDetections(t)
-		undisturbed := migratedMemory(t)
-		saveCut(t, undisturbed, detections)
-		want := everything(t, undisturbed)
+	forEachEngine(t, func(test *testing.T, s *Store) {
+		rapid.Check(test, func(t *rapid.T) {
+			detections := drawDetections(t)
+			empty(test, s)
+			saveCut(t, s, detections)
+			want := everything(t, s)
 
-		s := migratedMemory(t)
-		saveCut(t, s, detections[:rapid.IntRange(0, len(detections)).Draw(t, "saved before the crash")])
-		saveCut(t, s, detections)
-		if diff := cmp.Diff(want, everything(t, s), compare, cmpopts.IgnoreFields(breakwater.Alert{}, "Version")); diff != "" {
-			t.Fatalf("crash and replay differ (-undisturbed +replayed):\n%s", diff)
-		}
-		before := everything(t, s)
-		saveCut(t, s, detections)
-		if diff := cmp.Diff(before, everything(t, s), compare); diff != "" {
-			t.Fatalf("a second replay changed something (-before +after):\n%s", diff)
-		}
+			empty(test, s)
+			saveCut(t, s, detections[:rapid.IntRange(0, len(detections)).Draw(t, "saved before the crash")])
+			saveCut(t, s, detections)
+			if diff := cmp.Diff(want, everything(t, s), compare, cmpopts.IgnoreFields(breakwater.Alert{}, "Version")); diff != "" {
+				t.Fatalf("crash and replay differ (-undisturbed +replayed):\n%s", diff)
+			}
+			before := everything(t, s)
+			saveCut(t, s, detections)
+			if diff := cmp.Diff(before, everything(t, s), compare); diff != "" {
+				t.Fatalf("a second replay changed something (-before +after):\n%s", diff)
+			}
+		})
 	})
 }
 
 func TestReplayAfterClosingProperty(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		detections := drawDetections(t)
-		s := migratedMemory(t)
-		saveCut(t, s, detections[:rapid.IntRange(0, len(detections)).Draw(t, "saved before the closing")])
-		closed := map[breakwater.ID]breakwater.Alert{}
-		for _, a := range everything(t, s) {
-			if rapid.Bool().Draw(t, "close") {
-				if _, err := s.write.Exec("UPDATE alerts SET status = 'resolved' WHERE id = $1", idText(a.ID)); err != nil {
-					t.Fatal(err)
-				}
-				a.Status = breakwater.StatusResolved
-				closed[a.ID] = a
-			}
-		}
-		saveCut(t, s, detections)
-		after := everything(t, s)
-		got := map[string]int{}
-		for _, a := range after {
-			for _, src := range a.Sources {
-				got[a.Asset+" "+src.Model] += src.Count
-			}
-			if before, ok := closed[a.ID]; ok {
-				if diff := cmp.Diff(before, a, compare); diff != "" {
-					t.Fatalf("a closed alert changed (-before +after):\n%s", diff)
+	forEachEngine(t, func(test *testing.T, s *Store) {
+		rapid.Check(test, func(t *rapid.T) {
+			detections := drawDetections(t)
+			empty(test, s)
+			saveCut(t, s, detections[:rapid.IntRange(0, len(detections)).Draw(t, "saved before the closing")])
+			closed := map[breakwater.ID]breakwater.Alert{}
+			for _, a := range everything(t, s) {
+				if rapid.Bool().Draw(t, "close") {
+					if _, err := s.write.Exec("UPDATE alerts SET status = 'resolved' WHERE id = $1", idText(a.ID)); err != nil {
+						t.Fatal(err)
+					}
+					a.Status = breakwater.StatusResolved
+					closed[a.ID] = a
 				}
 			}
-		}
-		want := map[string]int{}
-		for _, d := range detections {
-			want[d.Asset+" "+d.Model] += d.Count
-		}
-		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-			t.Fatalf("counts (-want +got):\n%s", diff)
-		}
-		saveCut(t, s, detections)
-		if diff := cmp.Diff(after, everything(t, s), compare); diff != "" {
-			t.Fatalf("a second replay changed something (-before +after):\n%s", diff)
-		}
+			saveCut(t, s, detections)
+			after := everything(t, s)
+			got := map[string]int{}
+			for _, a := range after {
+				for _, src := range a.Sources {
+					got[a.Asset+" "+src.Model] += src.Count
+				}
+				if before, ok := closed[a.ID]; ok {
+					if diff := cmp.Diff(before, a, compare); diff != "" {
+						t.Fatalf("a closed alert changed (-before +after):\n%s", diff)
+					}
+				}
+			}
+			want := map[string]int{}
+			for _, d := range detections {
+				want[d.Asset+" "+d.Model] += d.Count
+			}
+			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("counts (-want +got):\n%s", diff)
+			}
+			saveCut(t, s, detections)
+			if diff := cmp.Diff(after, everything(t, s), compare); diff != "" {
+				t.Fatalf("a second replay changed something (-before +after):\n%s", diff)
+			}
+		})
 	})
 }
 
@@ -438,21 +422,9 @@ func saveCut(t *rapid.T, s *Store, all []breakwater.Detection) {
 	}
 }
 
-func migratedMemory(t *rapid.T) *Store {
-	s, err := Open(context.Background(), "sqlite://:memory:")
-	if err == nil {
-		t.Cleanup(func() { s.Close() })
-		err = s.Migrate(context.Background())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 // everything is all alerts with their history.
 func everything(t *rapid.T, s *Store) []breakwater.Alert {
-	page, err := s.Alerts(context.Background(), AlertFilter{Page: 1, Limit: MaxPage})
+	page, err := s.Alerts(context.Background(), AlertQuery{Page: 1, Limit: MaxPage})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -486,6 +458,35 @@ func BenchmarkSaveBatch(b *testing.B) {
 		}
 		if _, err := s.SaveBatch(context.Background(), one, nil); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkBegin begins alerts, which is what the index costs most for: one in a batch, and a hundred.
+func BenchmarkBegin(b *testing.B) {
+	for name, url := range map[string]func(testing.TB) string{"sqlite": engines["sqlite file"], "postgres": engines["postgres"]} {
+		for _, size := range []int{1, 100} {
+			if url == nil {
+				continue
+			}
+			b.Run(fmt.Sprint(name, "/", size), func(b *testing.B) {
+				s := migrated(b, url(b))
+				n := 0
+				for b.Loop() {
+					var one breakwater.Batch
+					one.FacilityID = "plant"
+					for range size {
+						n++
+						d := at(scan(time.Duration(n)*time.Second), fmt.Sprintf("10.%d.%d.%d", n>>16&255, n>>8&255, n&255))
+						d.Evidence = fmt.Sprintf("10.0.0.%d tried %d ports of %s in %d s.", n%250, n%1000, d.Asset, n%60)
+						one.Detections = append(one.Detections, d)
+					}
+					if _, err := s.SaveBatch(context.Background(), one, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "alerts/s")
+			})
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"breakwater"
@@ -15,32 +17,41 @@ type TouchedAlert struct {
 	*breakwater.Alert
 	Created bool // this batch began it
 	Changed bool // this batch began it or added to it; false: all of it had been counted before
+
+	before []breakwater.Second // of one that begins: its evidence
+	row    *alertRow           // that Alert is part of
 }
 
-// SaveBatch makes a batch durable in one transaction: its windows, and its detections as alerts. Each detection, in
-// order, goes to an alert of its asset that has counted it before (then nothing changes), else to the latest open
-// alert that accepts it, else begins one. analysis, called once for each alert that begins, says how the network
-// looked in the 60 s before that detection; nil says nothing.
+// SaveBatch makes a batch durable in one transaction: its windows, what it says of assets, and its detections as
+// alerts. Each detection, in order, goes to an alert of its asset that has counted it before (then nothing changes),
+// else to the latest open alert that accepts it, else begins one. before, called once for each alert that begins, says
+// how the network looked in the 60 s before that detection, which is kept with the alert; nil says nothing.
 //
 // It returns every alert the batch was about, once, in order of first mention, the unchanged ones too: who
 // publishes them publishes a redelivered batch again. The same batch twice is the same alerts with the same counts,
 // whatever was closed in between. Each alert's Version grows by one at most.
 //
 // Errors are of kind Invalid where the batch is wrong, and nothing of it is saved then.
-func (s *Store) SaveBatch(ctx context.Context, b breakwater.Batch, analysis func(breakwater.Detection) string) ([]TouchedAlert, error) {
+func (s *Store) SaveBatch(ctx context.Context, b breakwater.Batch, before func(breakwater.Detection) breakwater.Context) ([]TouchedAlert, error) {
+	b.Detections = clean(b.Detections)
 	newest, err := checkBatch(b)
 	if err != nil {
 		return nil, err
 	}
 	var touched []TouchedAlert
-	err = s.change(ctx, "saving a batch of facility "+b.FacilityID, func(tx *sql.Tx) error {
+	err = s.transact(ctx, s.write, nil, "saving a batch of facility "+b.FacilityID, func(conn *sql.Conn, tx *sql.Tx) error {
 		if err := saveFacility(ctx, tx, b.FacilityID, newest); err != nil {
 			return err
 		}
-		if err := saveWindows(ctx, tx, b.Windows); err != nil {
+		if len(b.Windows) > 0 {
+			if err := s.saveWindows(ctx, conn, tx, b.Windows, time.Now()); err != nil {
+				return err
+			}
+		}
+		if err := saveAssets(ctx, tx, b.FacilityID, b.Assets); err != nil {
 			return err
 		}
-		touched, err = correlate(ctx, tx, b, analysis)
+		touched, err = correlate(ctx, tx, b, before)
 		return err
 	})
 	if err != nil {
@@ -70,29 +81,35 @@ func checkBatch(b breakwater.Batch) (newest time.Time, err error) {
 	}
 	for i := range b.Detections {
 		d := &b.Detections[i]
-		switch {
-		case d.FacilityID != b.FacilityID:
+		if d.FacilityID != b.FacilityID {
 			return bad("detections.facility_id", "a detection of facility %q", d.FacilityID)
-		case !storable(d.Time):
-			return bad("detections.time", "a detection of year %d", d.Time.Year())
-		case d.Asset == "" || d.Model == "":
-			return bad("detections.asset", "a detection without asset or model")
-		case d.Layer < breakwater.LayerAnomaly || d.Layer > breakwater.LayerPrediction:
-			return bad("detections.layer", "a detection of layer %d: layers are 1 to 3", d.Layer)
-		case d.Severity.Rank() == 0:
-			return bad("detections.severity", "a detection of severity %q", string(d.Severity))
-		case !(d.Confidence >= 0 && d.Confidence <= 1): // not a number too
-			return bad("detections.confidence", "a detection of confidence %v: confidence is 0 to 1", d.Confidence)
-		case d.Count < 1:
-			return bad("detections.count", "a detection that happened %d times", d.Count)
-		case d.Time.After(newest):
+		}
+		if err := d.Check(); err != nil {
+			return newest, err
+		}
+		if d.Time.After(newest) {
 			newest = d.Time
+		}
+	}
+	for i := range b.Assets {
+		a := &b.Assets[i]
+		if a.FacilityID != b.FacilityID {
+			return bad("assets.facility_id", "an asset of facility %q", a.FacilityID)
+		}
+		if err := a.Check(); err != nil {
+			return newest, err
+		}
+		for _, t := range []time.Time{a.FirstSeen, a.LastSeen, a.MACSeen} {
+			if !storable(t) {
+				return bad("assets.last_seen", "an asset seen in year %d", t.Year())
+			}
 		}
 	}
 	return newest, nil
 }
 
-// saveFacility makes the facility known and moves the data time at which it was last seen; zero moves nothing.
+// saveFacility makes the facility known and moves the data time at which it was last seen; zero moves nothing. Either
+// way its row is locked until the transaction ends: what changes data of one facility takes turns.
 func saveFacility(ctx context.Context, tx *sql.Tx, id string, seen time.Time) error {
 	var last any
 	if !seen.IsZero() {
@@ -104,73 +121,96 @@ func saveFacility(ctx context.Context, tx *sql.Tx, id string, seen time.Time) er
 	return err
 }
 
-// saveWindows writes each window over what was known of its second: a capture that was cut short in the middle of a
-// second is replayed whole later.
-func saveWindows(ctx context.Context, tx *sql.Tx, windows []breakwater.Window) error {
-	if len(windows) == 0 {
-		return nil
-	}
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO network_data
-		(timestamp, facility_id, packets_per_sec, bytes_per_sec, unique_src_ips, unique_dest_ips,
-		 protocol_distribution, failed_connections, avg_packet_size, inter_arrival_time, raw_features)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-		ON CONFLICT (facility_id, timestamp) DO UPDATE SET
-		 packets_per_sec = excluded.packets_per_sec, bytes_per_sec = excluded.bytes_per_sec,
-		 unique_src_ips = excluded.unique_src_ips, unique_dest_ips = excluded.unique_dest_ips,
-		 protocol_distribution = excluded.protocol_distribution, failed_connections = excluded.failed_connections,
-		 avg_packet_size = excluded.avg_packet_size, inter_arrival_time = excluded.inter_arrival_time,
-		 raw_features = excluded.raw_features`)
-	if err != nil {
-		return err
-	}
-	defer insert.Close()
-	for i := range windows {
-		w := &windows[i]
-		if _, err := insert.ExecContext(ctx, stamp(w.Time), w.FacilityID, w.PacketsPerSec, w.BytesPerSec, w.UniqueSrcIPs,
-			w.UniqueDestIPs, w.ProtocolMix, w.FailedConns, w.AvgPacketSize, w.InterArrivalMS, jsonText{w.Raw}); err != nil {
-			return err
+// upsertWindow writes a window over what was known of its second: a capture that was cut short in the middle of a
+// second is replayed whole later. Its arguments are windowValues, in the order of windowColumns.
+var upsertWindow = `INSERT INTO network_data (` + strings.Join(windowColumns, ", ") + `)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	ON CONFLICT (facility_id, timestamp) DO UPDATE SET
+	 packets_per_sec = excluded.packets_per_sec, bytes_per_sec = excluded.bytes_per_sec,
+	 unique_src_ips = excluded.unique_src_ips, unique_dest_ips = excluded.unique_dest_ips,
+	 protocol_distribution = excluded.protocol_distribution, failed_connections = excluded.failed_connections,
+	 avg_packet_size = excluded.avg_packet_size, inter_arrival_time = excluded.inter_arrival_time,
+	 raw_features = excluded.raw_features, received_at = excluded.received_at`
+
+var windowColumns = []string{"timestamp", "facility_id", "packets_per_sec", "bytes_per_sec", "unique_src_ips", "unique_dest_ips",
+	"protocol_distribution", "failed_connections", "avg_packet_size", "inter_arrival_time", "raw_features", "received_at"}
+
+func windowValues(w *breakwater.Window, received time.Time) []any {
+	return []any{stamp(w.Time), w.FacilityID, w.PacketsPerSec, w.BytesPerSec, w.UniqueSrcIPs,
+		w.UniqueDestIPs, w.ProtocolMix, w.FailedConns, w.AvgPacketSize, w.InterArrivalMS, jsonText{w.Raw}, stamp(received)}
+}
+
+// clean is detections as they will be read again and are shown: in UTC, and without the control characters and stray
+// bytes that their text may have from packets, which not every engine keeps (see CheckText). Identity is that of the
+// clean text.
+func clean(detections []breakwater.Detection) []breakwater.Detection {
+	detections = slices.Clone(detections) // they are the sender's
+	for i := range detections {
+		d := &detections[i]
+		d.Time = d.Time.UTC()
+		for _, text := range []*string{&d.Model, &d.Asset, &d.Technique, &d.TechniqueName, &d.Title, &d.Evidence, &d.LookAt} {
+			*text = breakwater.CleanText(*text)
 		}
 	}
-	return nil
+	return detections
 }
 
 // correlate takes the batch's detections into alerts and saves those that changed.
-func correlate(ctx context.Context, tx *sql.Tx, b breakwater.Batch, analysis func(breakwater.Detection) string) ([]TouchedAlert, error) {
+func correlate(ctx context.Context, tx *sql.Tx, b breakwater.Batch, before func(breakwater.Detection) breakwater.Context) ([]TouchedAlert, error) {
 	near, err := alertsNear(ctx, tx, b)
+	if err != nil {
+		return nil, err
+	}
+	mutes, err := mutesOf(ctx, tx, b)
 	if err != nil {
 		return nil, err
 	}
 	var touched []*TouchedAlert
 	mentioned := map[*TouchedAlert]bool{}
 	for _, d := range b.Detections {
-		d.Time = d.Time.UTC() // as it will be read again and is shown
 		a := choose(near[d.Asset], d)
+		added := true
 		if a == nil {
-			a = &TouchedAlert{Alert: breakwater.NewAlert(d), Created: true, Changed: true}
-			if analysis != nil {
-				a.ContextAnalysis = analysis(d)
+			a = touch(alertRow{Alert: *breakwater.NewAlert(d)})
+			a.Created, a.Changed = true, true
+			if before != nil {
+				then := before(d)
+				a.ContextAnalysis, a.before = then.Analysis, then.Seconds
 			}
 			near[d.Asset] = append(near[d.Asset], a)
-		} else if a.Absorb(d) {
+		} else if added = a.Absorb(d); added {
 			a.Changed = true
+		}
+		if added {
+			a.Mark(d, covered(mutes, d))
+			a.row.saw(d.Talk.Client, d.Time, d.Time)
 		}
 		if !mentioned[a] {
 			mentioned[a] = true
 			touched = append(touched, a)
 		}
 	}
-	all := make([]TouchedAlert, len(touched))
-	for i, a := range touched {
+	var changed []*alertRow
+	for _, a := range touched {
 		if a.Changed {
 			a.Version++
-			if err := saveAlert(ctx, tx, a.Alert); err != nil {
-				return nil, err
-			}
+			changed = append(changed, a.row)
+		}
+	}
+	if err := saveAlerts(ctx, tx, changed); err != nil {
+		return nil, err
+	}
+	all := make([]TouchedAlert, len(touched))
+	for i, a := range touched {
+		if err := saveEvidence(ctx, tx, a.ID, a.before); err != nil {
+			return nil, err
 		}
 		all[i] = *a
 	}
 	return all, nil
 }
+
+func touch(r alertRow) *TouchedAlert { return &TouchedAlert{Alert: &r.Alert, row: &r} }
 
 // choose is the alert that a detection belongs to: one that has counted it, open or closed; else the latest open
 // one that accepts it; else nil, and it begins its own. An alert whose id it would get is its own too: ids tell
@@ -196,29 +236,32 @@ func choose(alerts []*TouchedAlert, d breakwater.Detection) *TouchedAlert {
 }
 
 // alertsNear loads, by asset, every alert, open or closed, that could have counted or could accept a detection of
-// the batch: those whose span, stretched by CorrelationSpan, meets the span of the asset's detections.
+// the batch: those whose span, stretched by CorrelationSpan, meets the span of the asset's detections. The facility is
+// locked, so nobody changes them before this transaction does.
 func alertsNear(ctx context.Context, tx *sql.Tx, b breakwater.Batch) (map[string][]*TouchedAlert, error) {
-	type span struct{ from, to time.Time }
-	spans := map[string]span{}
+	type fromTo struct{ from, to time.Time }
+	spans := map[string]fromTo{}
 	for _, d := range b.Detections {
-		s, ok := spans[d.Asset]
-		if !ok || d.Time.Before(s.from) {
-			s.from = d.Time
+		span, ok := spans[d.Asset]
+		if !ok || d.Time.Before(span.from) {
+			span.from = d.Time
 		}
-		if !ok || d.Time.After(s.to) {
-			s.to = d.Time
+		if !ok || d.Time.After(span.to) {
+			span.to = d.Time
 		}
-		spans[d.Asset] = s
+		spans[d.Asset] = span
 	}
 	near := make(map[string][]*TouchedAlert, len(spans))
-	for asset, s := range spans {
-		alerts, err := selectAlerts(ctx, tx, `WHERE facility_id = $1 AND asset = $2 AND last_seen >= $3 AND timestamp <= $4 ORDER BY timestamp, id`,
-			b.FacilityID, asset, stamp(s.from.Add(-breakwater.CorrelationSpan)), stamp(s.to.Add(time.Millisecond)))
+	for asset, span := range spans {
+		alerts, err := selectAlerts(ctx, tx,
+			`WHERE facility_id = $1 AND asset = $2 AND last_seen >= $3 AND timestamp <= $4 AND NOT external ORDER BY timestamp, id`,
+			b.FacilityID, asset, stamp(span.from.Add(-breakwater.CorrelationSpan)), stamp(span.to.Add(time.Millisecond)))
 		if err != nil {
 			return nil, err
 		}
 		for i := range alerts {
-			near[asset] = append(near[asset], &TouchedAlert{Alert: &alerts[i]})
+			alerts[i].terms = terms(&alerts[i].Alert)
+			near[asset] = append(near[asset], touch(alerts[i]))
 		}
 	}
 	return near, nil

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -16,11 +15,13 @@ import (
 
 	"breakwater"
 
+	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// What is SQLite's own: the URL, pragmas, the form of times, error codes, the migrations' text.
+// What is SQLite's own: the URL, pragmas, error codes, the migrations' text. Of bulk inserts, locks and partitions it
+// has none: one writer at a time is all of it.
 
 //go:embed migrations/sqlite/*.sql
 var sqliteMigrations embed.FS
@@ -36,18 +37,14 @@ const (
 	sqliteMagic = "SQLite format 3\x00"
 )
 
-// Open opens the database of a URL: sqlite://breakwater.db (a file, relative to the working directory),
-// sqlite:///var/lib/breakwater.db (an absolute path) or sqlite://:memory:. A file that is not there is made, one
-// that is not Breakwater's is refused and left as it was. It does not migrate.
-//
-// Errors are of kind Invalid (the URL; no database; one of another program; one that a newer program made) or
-// Unavailable (it cannot be opened, read or written now).
-func Open(ctx context.Context, rawURL string) (*Store, error) {
+// openSQLite opens a file, which is made where there is none, or memory. A file that is not Breakwater's is refused
+// and left as it was.
+func openSQLite(ctx context.Context, rawURL string) (*Store, error) {
 	path, err := sqlitePath(rawURL)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{name: path}
+	s := &Store{name: path, engine: sqliteEngine{}}
 	if path == memory {
 		s.write, err = pool(path, 1, "foreign_keys(1)")
 		s.read = s.write
@@ -90,17 +87,11 @@ func writable(ctx context.Context, db *sql.DB) error {
 
 var errReadOnly = errors.New("opened for reading only")
 
-// sqlitePath is the path in a URL, or memory. It does not show a URL of another scheme: there may be a password in it.
+// sqlitePath is the path in a URL, or memory.
 func sqlitePath(rawURL string) (string, error) {
-	path, ok := strings.CutPrefix(rawURL, scheme)
+	path := strings.TrimPrefix(rawURL, scheme)
 	bad := ""
 	switch {
-	case !ok:
-		kind, _, found := strings.Cut(rawURL, ":")
-		if !found {
-			kind = "without scheme"
-		}
-		bad = fmt.Sprintf("a database URL %q is not understood", kind)
 	case path == "":
 		bad = "the database URL " + scheme + " names no file"
 	case strings.ContainsAny(path, "?\x00"):
@@ -110,8 +101,7 @@ func sqlitePath(rawURL string) (string, error) {
 	default:
 		return filepath.Clean(path), nil
 	}
-	return "", &breakwater.Error{Kind: breakwater.Invalid, Field: "DATABASE_URL",
-		Message: bad + "; use sqlite://breakwater.db, sqlite:///absolute/path.db or sqlite://:memory:"}
+	return "", badURL(bad + "; use sqlite://breakwater.db, sqlite:///absolute/path.db or sqlite://:memory:")
 }
 
 // inspect looks at a file before anything is written to it: switching to WAL would change even the file of another
@@ -178,11 +168,7 @@ func (s *Store) inspectTables(ctx context.Context, path string) error {
 	if err := db.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version`).Scan(&version); err != nil {
 		return s.failed("opening it", err)
 	}
-	if known := newestVersion(); version > known {
-		return &breakwater.Error{Kind: breakwater.Invalid,
-			Message: fmt.Sprintf("database %s is at version %d, this program knows %d: use a newer program", path, version, known)}
-	}
-	return nil
+	return s.known(version)
 }
 
 // pool is at most n connections to a file or to memory; none is made yet. Each waits for locks, and begins a
@@ -200,51 +186,46 @@ func pool(path string, n int, pragmas ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-// stamp is a time as a column keeps it: UTC text of fixed width, which sorts as the times do, to the nanosecond.
-type stamp time.Time
+// sqliteEngine is the embedded database.
+type sqliteEngine struct{}
 
-const stampLayout = "2006-01-02T15:04:05.000000000Z"
+func (sqliteEngine) embedded() bool         { return true }
+func (sqliteEngine) reading() sql.TxOptions { return sql.TxOptions{ReadOnly: true} }
+func (sqliteEngine) forUpdate() string      { return "" } // who may write is alone
 
-// Value is the text.
-func (t stamp) Value() (driver.Value, error) { return time.Time(t).UTC().Format(stampLayout), nil }
-
-// Scan reads it; NULL is the zero time.
-func (t *stamp) Scan(v any) error {
-	if v == nil {
-		*t = stamp{}
-		return nil
-	}
-	s, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("a time cannot be a %T", v)
-	}
-	parsed, err := time.Parse(stampLayout, s)
-	*t = stamp(parsed)
-	return err
-}
-
-// failed turns what went wrong while doing something into an error that a person can act on. An error of ours
-// passes as it is; nil stays nil.
-func (s *Store) failed(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if _, ours := errors.AsType[*breakwater.Error](err); ours {
+func (sqliteEngine) saveWindows(ctx context.Context, _ *sql.Conn, tx *sql.Tx, windows []breakwater.Window, received time.Time) error {
+	upsert, err := tx.PrepareContext(ctx, upsertWindow)
+	if err != nil {
 		return err
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "database " + s.name + ": stopped while " + doing, Err: err}
+	defer upsert.Close()
+	for i := range windows {
+		if _, err := upsert.ExecContext(ctx, windowValues(&windows[i], received)...); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func (sqliteEngine) turnDays(context.Context, *Store, time.Time, time.Time) ([]string, error) {
+	return nil, nil // its tables have no parts
+}
+
+func (sqliteEngine) migrations(_ context.Context, db *sql.DB) (*goose.Provider, error) {
+	return provider(goose.DialectSQLite3, db, sqliteMigrations)
+}
+
+func (sqliteEngine) explain(name, doing string, err error) error {
 	code, detail := 0, err.Error()
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		code = e.Code() & 0xff // the rest of the code tells sub-cases apart
 	}
 	unavailable := func(what string) error {
-		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "database " + s.name + what}
+		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "database " + name + what}
 	}
 	switch {
 	case code == sqlite3.SQLITE_INTERRUPT:
-		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "database " + s.name + ": stopped while " + doing, Err: context.Canceled}
+		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "database " + name + ": stopped while " + doing, Err: context.Canceled}
 	case code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED:
 		return unavailable(" is locked by another program: end that program or try again")
 	case code == sqlite3.SQLITE_FULL:
@@ -254,13 +235,13 @@ func (s *Store) failed(doing string, err error) error {
 	case code == sqlite3.SQLITE_CANTOPEN:
 		return unavailable(" cannot be opened: check that its folder is there and may be written")
 	case code == sqlite3.SQLITE_NOTADB:
-		return &breakwater.Error{Kind: breakwater.Invalid, Message: s.name + " is not a database: name another file"}
+		return &breakwater.Error{Kind: breakwater.Invalid, Message: name + " is not a database: name another file"}
 	case code == sqlite3.SQLITE_CORRUPT:
 		return unavailable(" is damaged: restore a backup")
 	case code == sqlite3.SQLITE_ERROR && strings.Contains(detail, "no such table"):
-		return unavailable(" has no tables yet: run breakwater migrate up")
+		return unavailable(noTables)
 	case code == sqlite3.SQLITE_IOERR:
-		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "database " + s.name + " cannot be read or written now", Err: err}
+		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "database " + name + " cannot be read or written now", Err: err}
 	}
-	return &breakwater.Error{Kind: breakwater.Internal, Message: "database " + s.name + ": " + doing, Err: err}
+	return nil
 }

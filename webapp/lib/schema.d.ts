@@ -13,11 +13,75 @@ export interface paths {
         };
         /**
          * List alerts
-         * @description Newest first by data time, those of the same time by id. Filters are comma-separated lists; an alert passes that matches one value of each.
+         * @description Filters are comma-separated lists; an alert passes that matches one value of each. Pages by number reach the first 10,000 alerts; next_cursor, given back as cursor, reaches all, and shows none twice while new ones arrive. Times are data time.
          */
         get: operations["list-alerts"];
         put?: never;
+        /**
+         * Report an alert of a detector outside Breakwater
+         * @description Its sources are marked as external, and it stands for itself: no detection of Breakwater's own joins it. The same external_id of a facility is the same alert: it is answered with 200 and left as it is.
+         */
+        post: operations["report-alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export alerts
+         * @description All alerts under the same filters as the list, newest first, written while they are read: an answer that ends without its last line was cut short. csv has a row for each, and a quote before what a spreadsheet would take for a formula; json an array; stix a STIX 2.1 bundle in which the same alert always has the same ids.
+         */
+        get: operations["export-alerts"];
+        put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count alerts
+         * @description Exact, under the same filters as the list.
+         */
+        get: operations["get-alert-stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move many alerts in triage
+         * @description In one transaction. What is wrong with one alert, as that there is none of its id, is told and does not hinder the others. With learn, what its sources found new is normal for the facility from now on: a device, a pair, who writes, who sends malformed messages. The history says what was learned. Where an alert keeps too little to learn it (a function, addresses, how much), the change is refused with the reason.
+         */
+        post: operations["set-alerts-status"];
         delete?: never;
         options?: never;
         head?: never;
@@ -41,6 +105,180 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/alerts/{id}/assignee": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give an alert to somebody */
+        put: operations["assign-alert"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/{id}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add a comment to an alert's history */
+        post: operations["comment-alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/{id}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Move an alert in triage
+         * @description new reopens it. The status that it has already, without a note, changes nothing. With learn, what its sources found new is normal for the facility from now on: a device, a pair, who writes, who sends malformed messages. The history says what was learned. Where an alert keeps too little to learn it (a function, addresses, how much), the change is refused with the reason.
+         */
+        put: operations["set-alert-status"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/context/{alert_id}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The minute before an alert, and what it rests on
+         * @description The seconds are as they were when the alert was raised; an alert that was reported from outside has none. A second is an attack where something of high or critical severity was detected in it; suspicious where something else was, or where its packets are over three times the minute's median (and 10 more) or under a third of it, or its destinations or failed connections are over three times theirs (and 5 more); else normal.
+         */
+        get: operations["get-evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/context/{alert_id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The minute before an alert
+         * @description As they were when the alert was raised. A second is an attack where something of high or critical severity was detected in it; suspicious where something else was, or where its packets are over three times the minute's median (and 10 more) or under a third of it, or its destinations or failed connections are over three times theirs (and 5 more); else normal.
+         */
+        get: operations["get-timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/context/{facility_id}/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The newest minute of a facility
+         * @description Empty where nothing came since the server was started. A second is an attack where something of high or critical severity was detected in it; suspicious where something else was, or where its packets are over three times the minute's median (and 10 more) or under a third of it, or its destinations or failed connections are over three times theirs (and 5 more); else normal.
+         */
+        get: operations["get-current-context"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/facilities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List facilities
+         * @description By id: whoever has sent anything, or was named.
+         */
+        get: operations["list-facilities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/facilities/{id}/assets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is on a facility's network
+         * @description As it was seen passing by, never asked. By address, those without one behind them by MAC. Filters are comma-separated lists; an asset passes that matches one value of each.
+         */
+        get: operations["list-assets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/facilities/{id}/assets/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give assets names and zones
+         * @description CSV whose first line names the columns: ip or mac, and name, zone; others are left alone. Separated by commas or semicolons, one asset a line. An empty cell leaves what was given before; an asset that was not seen yet is listed from then on. A line that is wrong is rejected and harms none of the others. At most 8 MiB.
+         */
+        post: operations["import-assets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/facilities/{id}/baseline": {
         parameters: {
             query?: never;
@@ -50,11 +288,373 @@ export interface paths {
         };
         /**
          * What was learned of a facility's normal traffic
-         * @description As the detectors keep it: hosts, talker pairs, functions and writers.
+         * @description As the detectors keep it: hosts, talker pairs, functions and writers. Its ETag is its version.
          */
         get: operations["get-baseline"];
+        /**
+         * Replace what was learned
+         * @description For an edited baseline, and for a sensor that has learned. The same as before keeps its version.
+         */
+        put: operations["put-baseline"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/facilities/{id}/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a sensor of the facility runs with
+         * @description Its ETag changes when any of it does: ask again with If-None-Match. A facility of which nothing is known yet has a configuration too.
+         */
+        get: operations["get-config"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/facilities/{id}/sensor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say hello as the facility's sensor
+         * @description A sensor does so when it starts and every ten seconds; one that is not heard of for 30 s is silent.
+         */
+        put: operations["put-sensor"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fl/clients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the clients of the federation
+         * @description By id.
+         */
+        get: operations["list-clients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fl/clients/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One client */
+        get: operations["get-client"];
+        /**
+         * Report how a client of another engine's federation stands
+         * @description What was known of it is replaced. Where a round is in progress the client is part of it from here on.
+         */
+        put: operations["report-client"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fl/privacy-metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was said of privacy
+         * @description By the newest round that said anything of it; null is what it did not say.
+         */
+        get: operations["get-privacy-metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fl/rounds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List rounds
+         * @description Newest first, by number.
+         */
+        get: operations["list-rounds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fl/rounds/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The round in progress, else the last one
+         * @description `null` where there never was one.
+         */
+        get: operations["get-current-round"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fl/rounds/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What became of the rounds that have ended
+         * @description Newest first.
+         */
+        get: operations["get-round-history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fl/rounds/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One round */
+        get: operations["get-round"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fl/rounds/{id}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a round of another engine
+         * @description As completed, where nothing else is said, or as failed with the reason. Ending it twice in the same way changes nothing; in another way is refused with 409.
+         */
+        post: operations["complete-round"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fl/rounds/{id}/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Report how a round of another engine goes
+         * @description The first report of an id begins that round; the same report twice changes nothing. What would make a round go back is refused with 409, and changes nothing: a round keeps its number; its phase, progress, epsilon and data_size never fall; once it has ended nothing more is taken. Rounds run one at a time and in the order of their numbers: a round begins only where none is in progress and none has its number or a greater one.
+         */
+        put: operations["report-round"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List incidents
+         * @description Two or more alerts of one facility that belong together: of one attacker, which is the client of their conversations, or of one who goes on from asset to asset. An attacker who was silent for more than an hour begins another incident. Those last seen come first.
+         */
+        get: operations["list-incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/incidents/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One incident with its alerts
+         * @description The id of any of its alerts finds it. As more becomes known, two incidents may turn out to be one, which then has the id of its first alert.
+         */
+        get: operations["get-incident"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ingest/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take what a sensor sends
+         * @description For `breakwater sensor`: batches of windows, detections and assets of one facility, in the order in which they were made. A batch that comes twice changes nothing. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved.
+         */
+        post: operations["ingest-batches"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ingest/detections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Feed in detections of other detectors
+         * @description They become alerts as our own do. A detection that was counted before is not counted again: for one model and asset, times must grow from one request to the next. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved.
+         */
+        post: operations["ingest-detections"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ingest/eve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Feed in Suricata's EVE log
+         * @description flow, dns and modbus become events; an alert becomes a detection of model `suricata:` and the signature's id. Other event types are counted as ignored. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing.
+         */
+        post: operations["ingest-eve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ingest/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Feed in decoded events
+         * @description They go through windows and detectors as if they had been decoded here; each counts as one packet. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing.
+         */
+        post: operations["ingest-events"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ingest/network-data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Feed in seconds of network data
+         * @description Each is kept under its facility and timestamp: the same again replaces it. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved.
+         */
+        post: operations["ingest-network-data"];
         delete?: never;
         options?: never;
         head?: never;
@@ -81,6 +681,171 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/ingest/zeek": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Feed in Zeek logs
+         * @description Logs written as JSON: conn, dns, modbus, dnp3, and ICSNPP's modbus_detailed (of it and modbus give one). Rows of other logs are counted as ignored. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing.
+         */
+        post: operations["ingest-zeek"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mutes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List mutes
+         * @description Those that end last come first.
+         */
+        get: operations["list-mutes"];
+        put?: never;
+        /**
+         * Keep alerts quiet for a time
+         * @description As during maintenance. It covers the detections of all that it names (facility, asset, rule, technique) whose data time lies in it and which arrive while it is there. An alert is kept, and is marked as muted while the newest detection of each of its sources is covered: what goes on after the mute, or is told by another rule, shows.
+         */
+        post: operations["create-mute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mutes/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a mute
+         * @description What it marked stays marked until it goes on.
+         */
+        delete: operations["delete-mute"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/predictions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List predictions
+         * @description Newest first by data time, those of the same time by id. Pages by number reach the first 10,000; next_cursor, given back as cursor, reaches all.
+         */
+        get: operations["list-predictions"];
+        put?: never;
+        /**
+         * Report a prediction of another engine
+         * @description The same report twice is one prediction: the second time is answered with 200. An id that names another prediction is refused with 409.
+         */
+        post: operations["report-prediction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/predictions/latest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The newest prediction
+         * @description The newest by data time; `null` where there is none.
+         */
+        get: operations["get-latest-prediction"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/predictions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One prediction */
+        get: operations["get-prediction"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/predictions/{id}/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark a prediction as one that came true
+         * @description The second time changes nothing.
+         */
+        post: operations["validate-prediction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The rules that detect, and how often each has fired
+         * @description By id. Hits are counted from the alerts that are kept.
+         */
+        get: operations["list-rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/stream": {
         parameters: {
             query?: never;
@@ -93,6 +858,26 @@ export interface paths {
          * @description For curl and simple clients. Last-Event-ID goes on after that event; an event `reload` says that what was missed is not kept any more.
          */
         get: operations["stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/system/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The whole system at a glance
+         * @description Worked out when this is asked. At most 1,000 facilities are listed.
+         */
+        get: operations["get-system-status"];
         put?: never;
         post?: never;
         delete?: never;
@@ -170,7 +955,7 @@ export interface paths {
         };
         /**
          * What happens, over a WebSocket
-         * @description Centrifuge's JSON protocol: send `{"id":1,"connect":{}}`, then `{"id":2,"subscribe":{"channel":"alerts"}}`. Channels are alerts, fl_status, predictions and system. The data of a publication is `{channel, type, data}`; type alert_created or alert_updated carries an alert as `GET /api/alerts` lists it.
+         * @description Centrifuge's JSON protocol: send `{"id":1,"connect":{}}`, then `{"id":2,"subscribe":{"channel":"alerts"}}`. Channels are alerts, fl_status, predictions and system. The data of a publication is `{channel, type, data}`; /asyncapi.yaml says which types there are and what they carry. Where the server has a token, it comes in the header Authorization or in connect: `{"id":1,"connect":{"token":"TOKEN"}}`.
          */
         get: operations["websocket"];
         put?: never;
@@ -234,6 +1019,11 @@ export interface components {
              */
             description: string;
             /**
+             * @description What a detector outside Breakwater calls it; absent where none does.
+             * @example siem-4711
+             */
+            external_id?: string;
+            /**
              * @description The facility it happened at.
              * @example plant-1
              */
@@ -250,6 +1040,11 @@ export interface components {
              * @example 2026-03-01T08:02:00Z
              */
             last_seen: string;
+            /**
+             * @description Whether mutes cover the newest detection of each of its sources.
+             * @example false
+             */
+            muted: boolean;
             /**
              * @description How much it matters: that of the strongest source, raised where layers agree.
              * @example high
@@ -338,6 +1133,11 @@ export interface components {
              */
             description: string;
             /**
+             * @description What a detector outside Breakwater calls it; absent where none does.
+             * @example siem-4711
+             */
+            external_id?: string;
+            /**
              * @description The facility it happened at.
              * @example plant-1
              */
@@ -356,6 +1156,11 @@ export interface components {
              * @example 2026-03-01T08:02:00Z
              */
             last_seen: string;
+            /**
+             * @description Whether mutes cover the newest detection of each of its sources.
+             * @example false
+             */
+            muted: boolean;
             /**
              * @description How long ago the alert's timestamp was when this was answered, in words.
              * @example 3 minutes ago
@@ -424,9 +1229,128 @@ export interface components {
              */
             time: string;
         };
+        AlertItem: {
+            /**
+             * @description What it is about: an IP address, else a MAC address.
+             * @example 10.0.0.11
+             */
+            asset: string;
+            /**
+             * @description Who works on it; empty: nobody.
+             * @example ada
+             */
+            assignee: string;
+            /**
+             * @description That technique's name.
+             * @example Unauthorized Command Message
+             */
+            attack_name: string;
+            /**
+             * @description ATT&CK for ICS id of the strongest source's technique; empty where it names none.
+             * @example T0855
+             */
+            attack_type: string;
+            /**
+             * @description How the network looked in the 60 seconds before the first detection.
+             * @example 42 packets/s of 3 protocols between 4 hosts; nothing unusual.
+             */
+            context_analysis: string;
+            /**
+             * Format: double
+             * @description How sure the sources are together, 0 to 1.
+             * @example 0.9
+             */
+            correlation_confidence: number;
+            /**
+             * @description How the sources came together.
+             * @example 3 detections by 1 model in 2m0s: write-from-new-host (3)
+             */
+            correlation_summary: string;
+            /**
+             * Format: int64
+             * @description How often it happened: the sum over the sources.
+             * @example 3
+             */
+            count: number;
+            /**
+             * @description Who did what to whom, with figures.
+             * @example 10.0.0.57 (new here) wrote coils 0-9 of PLC 10.0.0.11, which only 10.0.0.2 wrote before.
+             */
+            description: string;
+            /**
+             * @description What a detector outside Breakwater calls it; absent where none does.
+             * @example siem-4711
+             */
+            external_id?: string;
+            /**
+             * @description The facility it happened at.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * Format: uuid
+             * @description UUIDv7: its time is that of the first detection. The same traffic gives the same id.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description Data time of the newest detection.
+             * @example 2026-03-01T08:02:00Z
+             */
+            last_seen: string;
+            /**
+             * @description Whether mutes cover the newest detection of each of its sources.
+             * @example false
+             */
+            muted: boolean;
+            /**
+             * @description How long ago the alert's timestamp was when this was answered, in words.
+             * @example 3 minutes ago
+             */
+            relative_time: string;
+            /**
+             * @description How much it matters: that of the strongest source, raised where layers agree.
+             * @example high
+             * @enum {string}
+             */
+            severity: "critical" | "high" | "medium" | "low";
+            /** @description Which model of which layer said what. */
+            sources: components["schemas"]["Source"][];
+            /**
+             * @description Where it stands in triage. Unresolved means new or acknowledged.
+             * @example new
+             * @enum {string}
+             */
+            status: "new" | "acknowledged" | "resolved" | "false-positive";
+            /**
+             * @description Technique ids of all sources, each once, in order of appearance.
+             * @example [
+             *       "T0855"
+             *     ]
+             */
+            techniques: string[];
+            /**
+             * Format: date-time
+             * @description Data time of the first detection.
+             * @example 2026-03-01T08:00:00Z
+             */
+            timestamp: string;
+            /**
+             * @description What happened, in a few words.
+             * @example Write from a host that never wrote
+             */
+            title: string;
+            /**
+             * Format: int64
+             * @description Grows by one with each saved change: of two copies the greater is newer.
+             * @example 2
+             */
+            version: number;
+        };
         AlertPage: {
             /** @description The alerts of this page. */
-            alerts: components["schemas"]["Alert"][];
+            alerts: components["schemas"]["AlertItem"][];
             /**
              * Format: int64
              * @description The most alerts on a page.
@@ -434,8 +1358,13 @@ export interface components {
              */
             limit: number;
             /**
+             * @description The cursor of what comes behind this page; null where nothing does.
+             * @example LXRpbWVzdGFtcA
+             */
+            next_cursor: string | null;
+            /**
              * Format: int64
-             * @description Which page this is, from 1.
+             * @description Which page this is, from 1; 0 where it was asked for by cursor.
              * @example 1
              */
             page: number;
@@ -452,6 +1381,132 @@ export interface components {
              */
             total: number;
         };
+        AlertReportBody: {
+            /**
+             * @description What it is about: an IP address, else a MAC address.
+             * @example 10.0.0.11
+             */
+            asset?: string;
+            /**
+             * @description The technique's name.
+             * @example Module Firmware
+             */
+            attack_name?: string;
+            /**
+             * @description ATT&CK for ICS id of the technique.
+             * @example T0839
+             */
+            attack_type?: string;
+            /**
+             * @description How the network looked before.
+             * @example Two packets a second from the engineering station.
+             */
+            context_analysis?: string;
+            /**
+             * @description Who did what to whom, with figures.
+             * @example The firmware of 10.0.0.11 is not the one that was approved.
+             */
+            description: string;
+            /**
+             * @description What the detector calls the alert.
+             * @example siem-4711
+             */
+            external_id?: string;
+            /**
+             * @description The facility it is about: 1 to 64 of a-z, 0-9, _ and -.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * @description How much it matters.
+             * @example high
+             * @enum {string}
+             */
+            severity: "critical" | "high" | "medium" | "low";
+            /** @description Which detector of which layer said what. */
+            sources: components["schemas"]["ReportSource"][];
+            /**
+             * @description What happened, in a few words.
+             * @example Firmware changed
+             */
+            title: string;
+        };
+        AlertStats: {
+            /**
+             * @description How many of each facility that has any.
+             * @example {
+             *       "plant-1": 42
+             *     }
+             */
+            by_facility: {
+                [key: string]: number;
+            };
+            /**
+             * @description How many of each severity; all four are there.
+             * @example {
+             *       "critical": 3,
+             *       "high": 9,
+             *       "low": 10,
+             *       "medium": 20
+             *     }
+             */
+            by_severity: {
+                [key: string]: number;
+            };
+            /**
+             * @description How many of each status; all four are there.
+             * @example {
+             *       "acknowledged": 2,
+             *       "false-positive": 2,
+             *       "new": 5,
+             *       "resolved": 33
+             *     }
+             */
+            by_status: {
+                [key: string]: number;
+            };
+            /**
+             * @description How many show each technique that any shows. An alert counts for each of its techniques.
+             * @example {
+             *       "T0846": 12
+             *     }
+             */
+            by_technique: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description Those of severity critical.
+             * @example 3
+             */
+            critical: number;
+            /**
+             * Format: int64
+             * @description Those of status false-positive.
+             * @example 2
+             */
+            false_positives: number;
+            /**
+             * @description How long each interval of the timeline is: the shortest that makes of it at most 100.
+             * @example hour
+             * @enum {string}
+             */
+            interval: "hour" | "day" | "month" | "year";
+            /** @description How many began in each interval, oldest first, with the empty ones in between; their sum is total. It reaches over the filter's time; where that has no beginning from the first alert, where it has no end to the last or, where it has a beginning, to now. */
+            timeline: components["schemas"]["TimeCount"][];
+            /**
+             * Format: int64
+             * @description Alerts under the filter.
+             * @example 42
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description Those new or acknowledged.
+             * @example 7
+             */
+            unresolved: number;
+        };
         Alive: {
             /**
              * @description ok.
@@ -459,6 +1514,292 @@ export interface components {
              * @enum {string}
              */
             status: "ok";
+        };
+        Asset: {
+            /**
+             * @description The facility it is at.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * Format: date-time
+             * @description Data time at which it was first seen; absent where it was only named.
+             * @example 2026-03-01T08:00:00Z
+             */
+            first_seen?: string;
+            /**
+             * Format: ip
+             * @description Its IP address; absent where it has none.
+             * @example 10.0.0.11
+             */
+            ip?: string;
+            /**
+             * Format: date-time
+             * @description Data time at which it was last seen, as last told: once a minute.
+             * @example 2026-03-01T08:02:00Z
+             */
+            last_seen?: string;
+            /**
+             * @description The MAC it was seen with last; absent where none was seen, or its packets come through a gateway.
+             * @example 00:1b:1b:02:03:04
+             */
+            mac?: string;
+            /**
+             * Format: date-time
+             * @description Data time at which it was last seen with that MAC.
+             * @example 2026-03-01T08:02:00Z
+             */
+            mac_seen?: string;
+            /**
+             * @description The name it was given; empty: none.
+             * @example PLC tank 1
+             */
+            name: string;
+            /**
+             * @description Addresses that it sent to; of more than 64 the lowest.
+             * @example [
+             *       "10.0.0.2"
+             *     ]
+             */
+            peers: string[];
+            /**
+             * @description Protocols that it sent.
+             * @example [
+             *       "arp",
+             *       "modbus"
+             *     ]
+             */
+            protocols: string[];
+            /**
+             * @description What it is, judged by its traits: the first of gateway (routes), controller (answers), engineering-workstation (engineers), master (polls), server (serves).
+             * @example controller
+             * @enum {string}
+             */
+            role: "controller" | "master" | "engineering-workstation" | "server" | "gateway" | "unknown";
+            /**
+             * @description What it was seen doing: answers an industrial protocol, polls by it, engineers (programs, identifies, diagnoses, controls), serves something else, routes others' packets, remote (comes through a gateway), announced (told its MAC by ARP).
+             * @example [
+             *       "announced",
+             *       "answers"
+             *     ]
+             */
+            traits: string[];
+            /**
+             * @description Who made its network interface, by the MAC's first three bytes (IEEE Registration Authority); empty where that is not known.
+             * @example Siemens
+             */
+            vendor: string;
+            /**
+             * @description The zone it was put in; empty: none.
+             * @example cell 3
+             */
+            zone: string;
+        };
+        AssetPage: {
+            /** @description The assets of this page. */
+            assets: components["schemas"]["Asset"][];
+            /**
+             * Format: int64
+             * @description The most on a page.
+             * @example 100
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description Which page this is, from 1.
+             * @example 1
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description How many pages there are.
+             * @example 1
+             */
+            pages: number;
+            /**
+             * Format: int64
+             * @description Assets under the filter, on all pages.
+             * @example 42
+             */
+            total: number;
+        };
+        AssigneeRequestBody: {
+            /**
+             * @description Who works on it; empty: nobody.
+             * @example ada
+             */
+            assignee: string;
+        };
+        BaselineSavedBody: {
+            /**
+             * Format: int64
+             * @description How many things it knows.
+             * @example 120
+             */
+            entries: number;
+            /**
+             * @description The facility.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * Format: int64
+             * @description The new version.
+             * @example 4
+             */
+            version: number;
+        };
+        BulkAlert: {
+            /**
+             * @description Whether this changed it.
+             * @example true
+             */
+            changed: boolean;
+            /**
+             * Format: uuid
+             * @description The alert.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            id: string;
+            /**
+             * @description Its status.
+             * @example resolved
+             * @enum {string}
+             */
+            status: "new" | "acknowledged" | "resolved" | "false-positive";
+            /**
+             * Format: int64
+             * @description Its version.
+             * @example 4
+             */
+            version: number;
+        };
+        BulkFailed: {
+            /**
+             * @description What is wrong, and what to do.
+             * @example there is no alert 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            detail: string;
+            /**
+             * @description The id as it was given.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description What the change of this alert alone would be answered with.
+             * @example 404
+             */
+            status: number;
+        };
+        BulkRequestBody: {
+            /**
+             * @description Ids of alerts.
+             * @example [
+             *       "01930a7e-3c00-7abc-8def-0123456789ab"
+             *     ]
+             */
+            ids: string[];
+            /**
+             * @description Whether the facility's baseline takes what the alert is about as normal.
+             * @example false
+             */
+            learn?: boolean;
+            /**
+             * @description Why, for the history.
+             * @example The technician's laptop, announced today.
+             */
+            note?: string;
+            /**
+             * @description The status it gets.
+             * @example resolved
+             * @enum {string}
+             */
+            status: "new" | "acknowledged" | "resolved" | "false-positive";
+        };
+        BulkResult: {
+            /** @description Those that have the status now. */
+            alerts: components["schemas"]["BulkAlert"][];
+            /**
+             * Format: int64
+             * @description How many were changed.
+             * @example 1
+             */
+            changed: number;
+            /** @description Those that were left as they are. */
+            errors: components["schemas"]["BulkFailed"][];
+        };
+        ClientState: {
+            /**
+             * Format: double
+             * @description Its model's accuracy, 0 to 1.
+             * @example 0.93
+             */
+            accuracy?: number;
+            /**
+             * Format: int64
+             * @description The epoch it trains, at most total_epochs.
+             * @example 3
+             */
+            current_epoch?: number;
+            /**
+             * @description Its facility: 1 to 64 of a-z, 0-9, _ and -.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * Format: double
+             * @description Its training loss.
+             * @example 0.21
+             */
+            loss?: number;
+            /**
+             * @description What to call it; where absent, its id.
+             * @example North plant
+             */
+            name?: string;
+            /**
+             * Format: double
+             * @description How far its part of the round is, 0 to 100.
+             * @example 60
+             */
+            progress?: number;
+            /**
+             * @description How it stands.
+             * @example active
+             * @enum {string}
+             */
+            status: "active" | "delayed" | "offline";
+            /**
+             * Format: int64
+             * @description Of how many.
+             * @example 5
+             */
+            total_epochs?: number;
+        };
+        CommentRequestBody: {
+            /**
+             * @description What there is to say.
+             * @example Asked the shift: nobody works there today.
+             */
+            text: string;
+        };
+        ConfigRule: {
+            /**
+             * @description Changes when the rule does.
+             * @example 9a0364b9e99bb480
+             */
+            hash: string;
+            /**
+             * @description The rule's id.
+             * @example write-from-new-host
+             */
+            id: string;
+            /**
+             * @description The rule itself, YAML.
+             * @example id: write-from-new-host
+             */
+            text: string;
         };
         Conversation: {
             /**
@@ -484,6 +1825,79 @@ export interface components {
              * @example 10.0.0.11
              */
             server?: string;
+        };
+        Current: {
+            /**
+             * @description The facility.
+             * @example plant-1
+             */
+            facility_id: string;
+            /** @description Means over the seconds that are known; null where none is. */
+            features: components["schemas"]["Features"];
+            /** @description Sums over the seconds that are known. */
+            metrics: components["schemas"]["Metrics"];
+            /** @description The seconds, oldest first. */
+            timeline: components["schemas"]["Second"][];
+            /**
+             * Format: int64
+             * @description Seconds that are looked back: 60.
+             * @example 60
+             */
+            window_duration: number;
+        };
+        EndedRound: {
+            /**
+             * Format: double
+             * @description By how much the model's accuracy (0 to 1) grew against the completed round before; null where one of both is not known.
+             * @example 0.012
+             */
+            accuracy_change: number | null;
+            /**
+             * @description Clients active at its end, of all in it.
+             * @example 6/6
+             */
+            clients: string;
+            /**
+             * Format: double
+             * @description From its first report to its end, minutes.
+             * @example 12.5
+             */
+            duration: number;
+            /**
+             * Format: date-time
+             * @description When it was ended.
+             * @example 2026-03-01T08:12:30Z
+             */
+            end_time: string;
+            /**
+             * Format: double
+             * @description Privacy spent, as the engine says; null where it counts none.
+             * @example 1.2
+             */
+            epsilon: number | null;
+            /**
+             * @description Why it failed; empty where it did not.
+             * @example two of six clients answered in time
+             */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             * @example 7
+             */
+            round_number: number;
+            /**
+             * Format: date-time
+             * @description When its first report came.
+             * @example 2026-03-01T08:00:00Z
+             */
+            start_time: string;
+            /**
+             * @description How it ended.
+             * @example completed
+             * @enum {string}
+             */
+            status: "completed" | "failed";
         };
         ErrorDetail: {
             /**
@@ -535,6 +1949,271 @@ export interface components {
              */
             type: string;
         };
+        Evidence: {
+            /**
+             * @description The alert.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            alert_id: string;
+            /** @description What each source says, in order of appearance. */
+            evidence: components["schemas"]["Said"][];
+            /**
+             * @description The facility it happened at.
+             * @example plant-1
+             */
+            facility_id: string;
+            /** @description What the sources say it is. */
+            pattern_analysis: components["schemas"]["PatternAnalysis"];
+            /** @description Those seconds, oldest first. */
+            timeline: components["schemas"]["Second"][];
+            /**
+             * Format: int64
+             * @description Seconds before the alert that are looked at: 60.
+             * @example 60
+             */
+            window_duration: number;
+        };
+        FLClient: {
+            /**
+             * Format: double
+             * @description Its model's accuracy, 0 to 1; null where it was not said.
+             * @example 0.93
+             */
+            accuracy: number | null;
+            /**
+             * Format: int64
+             * @description The epoch it trains.
+             * @example 3
+             */
+            current_epoch: number;
+            /**
+             * @description Its facility.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * @description As the engine gave it.
+             * @example plant-1
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it reported last.
+             * @example 2026-03-01T08:05:00Z
+             */
+            last_update: string;
+            /**
+             * Format: double
+             * @description Its training loss; null where it was not said.
+             * @example 0.21
+             */
+            loss: number | null;
+            /**
+             * @description What to call it.
+             * @example North plant
+             */
+            name: string;
+            /**
+             * Format: double
+             * @description How far its part of the round is, 0 to 100.
+             * @example 60
+             */
+            progress: number;
+            /**
+             * @description How it stands.
+             * @example active
+             * @enum {string}
+             */
+            status: "active" | "delayed" | "offline";
+            /**
+             * Format: int64
+             * @description Of how many.
+             * @example 5
+             */
+            total_epochs: number;
+            /**
+             * Format: int64
+             * @description Grows by one with each report: of two copies the greater is newer.
+             * @example 3
+             */
+            version: number;
+        };
+        Facility: {
+            /**
+             * Format: int64
+             * @description Its alerts that are new or acknowledged.
+             * @example 3
+             */
+            active_alerts: number;
+            /**
+             * Format: int64
+             * @description Devices seen or named there.
+             * @example 42
+             */
+            assets: number;
+            /**
+             * Format: int64
+             * @description Version of what was learned of its normal traffic; 0: nothing was.
+             * @example 2
+             */
+            baseline_version: number;
+            /**
+             * @description The facility's id.
+             * @example plant-1
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description Data time of its newest window or detection; null where none came yet.
+             * @example 2026-03-01T08:02:00Z
+             */
+            last_seen: string | null;
+            /** @description The sensor that stands there, as it last told of itself; null where its traffic comes another way. */
+            sensor: components["schemas"]["Sensor"];
+        };
+        FacilityPage: {
+            /** @description The facilities of this page. */
+            facilities: components["schemas"]["Facility"][];
+            /**
+             * Format: int64
+             * @description The most on a page.
+             * @example 100
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description Which page this is, from 1.
+             * @example 1
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description How many pages there are.
+             * @example 1
+             */
+            pages: number;
+            /**
+             * Format: int64
+             * @description Facilities on all pages.
+             * @example 6
+             */
+            total: number;
+        };
+        FacilityStatus: {
+            /**
+             * @description The facility's id.
+             * @example plant-1
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description Data time of its newest window or detection; null where none came yet.
+             * @example 2026-03-01T08:02:00Z
+             */
+            last_seen: string | null;
+            /**
+             * @description What to call it.
+             * @example plant-1
+             */
+            name: string;
+            /**
+             * Format: double
+             * @description Packets in its newest second; 0 where it is silent.
+             * @example 42
+             */
+            packets_per_sec: number;
+            /**
+             * @description Whether something came from it in the last 30 seconds, whatever its data time.
+             * @example active
+             * @enum {string}
+             */
+            status: "active" | "silent";
+            /**
+             * Format: int64
+             * @description Grows with each change of its status: Unix milliseconds of the last one since this server was started, 0 where there was none.
+             * @example 1772352000000
+             */
+            version: number;
+        };
+        Features: {
+            /**
+             * Format: double
+             * @description Bytes a packet.
+             * @example 74
+             */
+            avg_packet_size: number;
+            /**
+             * Format: double
+             * @description Bytes a second on the wire.
+             * @example 3120.5
+             */
+            bytes_per_sec: number;
+            /**
+             * Format: double
+             * @description Failed connection attempts a second.
+             * @example 0
+             */
+            failed_connections: number;
+            /**
+             * Format: double
+             * @description Milliseconds between packets.
+             * @example 23.6
+             */
+            inter_arrival_time: number;
+            /**
+             * Format: double
+             * @description Packets a second.
+             * @example 42.3
+             */
+            packets_per_sec: number;
+            /**
+             * Format: double
+             * @description Normalised Shannon entropy of the protocol mix, 0 to 1.
+             * @example 0.61
+             */
+            protocol_distribution: number;
+            /**
+             * Format: double
+             * @description Addresses sent to a second.
+             * @example 6
+             */
+            unique_dest_ips: number;
+            /**
+             * Format: double
+             * @description Sending addresses a second.
+             * @example 6
+             */
+            unique_src_ips: number;
+        };
+        Forecast: {
+            /**
+             * Format: double
+             * @description How likely it is, 0 to 1.
+             * @example 0.42
+             */
+            probability: number;
+            /**
+             * Format: int64
+             * @description Its place, 1 for the likeliest.
+             * @example 1
+             */
+            rank: number;
+            /**
+             * @description ATT&CK for ICS id of the technique, as T0855 or T0855.001.
+             * @example T0855
+             */
+            technique_id: string;
+            /**
+             * @description Its name.
+             * @example Unauthorized Command Message
+             */
+            technique_name?: string;
+            /**
+             * @description How soon, in the engine's words.
+             * @example 15-60 minutes
+             */
+            timeframe?: string;
+        };
         Health: {
             /**
              * @description What answers here: breakwater.
@@ -555,6 +2234,161 @@ export interface components {
              */
             version: string;
         };
+        Incident: {
+            /**
+             * Format: int64
+             * @description How many alerts it has.
+             * @example 4
+             */
+            alert_count: number;
+            /**
+             * @description What its alerts are about, in order of time; at most 100.
+             * @example [
+             *       "10.0.0.2",
+             *       "10.0.0.11"
+             *     ]
+             */
+            assets: string[];
+            /**
+             * @description Clients of the conversations of its detections, in order of appearance; at most 100.
+             * @example [
+             *       "10.0.0.57"
+             *     ]
+             */
+            attackers: string[];
+            /**
+             * @description The facility it happens at.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * Format: date-time
+             * @description Data time of its first detection.
+             * @example 2026-03-01T08:00:00Z
+             */
+            first_seen: string;
+            /**
+             * Format: uuid
+             * @description The id of its first alert.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description Data time of its newest detection.
+             * @example 2026-03-01T08:40:00Z
+             */
+            last_seen: string;
+            /**
+             * @description The greatest of its alerts.
+             * @example critical
+             * @enum {string}
+             */
+            severity: "critical" | "high" | "medium" | "low";
+            /**
+             * @description ATT&CK for ICS ids of its alerts, in order of time; at most 100.
+             * @example [
+             *       "T0846",
+             *       "T0855"
+             *     ]
+             */
+            techniques: string[];
+            /**
+             * Format: int64
+             * @description How many of them are new or acknowledged.
+             * @example 2
+             */
+            unresolved: number;
+        };
+        IncidentDetail: {
+            /**
+             * Format: int64
+             * @description How many alerts it has.
+             * @example 4
+             */
+            alert_count: number;
+            /** @description Its alerts in order of time: the first 1,000. */
+            alerts: components["schemas"]["AlertItem"][];
+            /**
+             * @description What its alerts are about, in order of time; at most 100.
+             * @example [
+             *       "10.0.0.2",
+             *       "10.0.0.11"
+             *     ]
+             */
+            assets: string[];
+            /**
+             * @description Clients of the conversations of its detections, in order of appearance; at most 100.
+             * @example [
+             *       "10.0.0.57"
+             *     ]
+             */
+            attackers: string[];
+            /**
+             * @description The facility it happens at.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * Format: date-time
+             * @description Data time of its first detection.
+             * @example 2026-03-01T08:00:00Z
+             */
+            first_seen: string;
+            /**
+             * Format: uuid
+             * @description The id of its first alert.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description Data time of its newest detection.
+             * @example 2026-03-01T08:40:00Z
+             */
+            last_seen: string;
+            /**
+             * @description The greatest of its alerts.
+             * @example critical
+             * @enum {string}
+             */
+            severity: "critical" | "high" | "medium" | "low";
+            /**
+             * @description ATT&CK for ICS ids of its alerts, in order of time; at most 100.
+             * @example [
+             *       "T0846",
+             *       "T0855"
+             *     ]
+             */
+            techniques: string[];
+            /**
+             * Format: int64
+             * @description How many of them are new or acknowledged.
+             * @example 2
+             */
+            unresolved: number;
+        };
+        IncidentPage: {
+            /** @description The incidents of this page: those that went on in the filter's time. */
+            incidents: components["schemas"]["Incident"][];
+            /**
+             * Format: int64
+             * @description The most incidents on a page.
+             * @example 10
+             */
+            limit: number;
+            /**
+             * @description The cursor of what comes behind this page; null where nothing does.
+             * @example MjAyNi0wMy0wMQ
+             */
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description Incidents under the filter, on all pages.
+             * @example 3
+             */
+            total: number;
+        };
         IngestError: {
             /**
              * @description What is wrong with it.
@@ -567,6 +2401,26 @@ export interface components {
              * @example 1201
              */
             line: number;
+        };
+        IngestStatus: {
+            /**
+             * Format: int64
+             * @description What is known to be lost: windows and detections that sensors gave up because the server was away for too long.
+             * @example 0
+             */
+            dropped: number;
+            /**
+             * Format: double
+             * @description Events taken in per second, mean of the last 10 seconds of wall time: messages decoded here, or windows and detections where a sensor sends only those.
+             * @example 1200.5
+             */
+            events_per_sec: number;
+            /**
+             * Format: int64
+             * @description Batches that have come and are not saved yet.
+             * @example 0
+             */
+            lag: number;
         };
         Ingested: {
             /**
@@ -602,6 +2456,969 @@ export interface components {
              */
             windows: number;
         };
+        LogIngested: {
+            /**
+             * Format: int64
+             * @description Detections they gave, before those of one asset became alerts; the same rows again give them again.
+             * @example 3
+             */
+            detections: number;
+            /**
+             * Format: int64
+             * @description Messages and changes of connections that the rows told of.
+             * @example 2400
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description Rows that are right but tell of nothing that is used here.
+             * @example 10
+             */
+            ignored: number;
+            /**
+             * Format: int64
+             * @description Seconds of traffic they filled.
+             * @example 60
+             */
+            windows: number;
+        };
+        Metrics: {
+            /**
+             * Format: int64
+             * @description Seconds that are an attack.
+             * @example 0
+             */
+            attack_seconds: number;
+            /**
+             * Format: int64
+             * @description Bytes in them.
+             * @example 187230
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Connection attempts that failed.
+             * @example 0
+             */
+            failed_connections: number;
+            /**
+             * Format: int64
+             * @description Packets in them.
+             * @example 2520
+             */
+            packets: number;
+            /**
+             * Format: double
+             * @description Packets in the busiest second.
+             * @example 61
+             */
+            peak_packets_per_sec: number;
+            /**
+             * @description Packets by protocol.
+             * @example {
+             *       "arp": 120,
+             *       "modbus": 2400
+             *     }
+             */
+            protocols: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description How many seconds are known.
+             * @example 60
+             */
+            seconds: number;
+            /**
+             * Format: int64
+             * @description Seconds that are suspicious.
+             * @example 0
+             */
+            suspicious_seconds: number;
+        };
+        Mute: {
+            /**
+             * @description The asset; empty: every one.
+             * @example 10.0.0.11
+             */
+            asset: string;
+            /**
+             * @description Who muted.
+             * @example local
+             */
+            by: string;
+            /**
+             * Format: date-time
+             * @description When it was made, by the server's clock.
+             * @example 2026-03-01T07:55:00Z
+             */
+            created_at: string;
+            /**
+             * @description The facility; empty: every one.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * Format: date-time
+             * @description Data time from which it holds.
+             * @example 2026-03-01T08:00:00Z
+             */
+            from: string;
+            /**
+             * Format: uuid
+             * @description UUIDv7.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            id: string;
+            /**
+             * @description Why, for others.
+             * @example Firmware update of PLC 11, work order 4711.
+             */
+            reason: string;
+            /**
+             * @description The rule or model; empty: every one.
+             * @example write-from-new-host
+             */
+            rule: string;
+            /**
+             * @description ATT&CK for ICS id; empty: every one.
+             * @example T0855
+             */
+            technique: string;
+            /**
+             * Format: date-time
+             * @description Data time up to which it holds.
+             * @example 2026-03-01T12:00:00Z
+             */
+            until: string;
+        };
+        MutePage: {
+            /**
+             * Format: int64
+             * @description The most mutes on a page.
+             * @example 10
+             */
+            limit: number;
+            /** @description The mutes of this page. */
+            mutes: components["schemas"]["Mute"][];
+            /**
+             * Format: int64
+             * @description Which page this is, from 1.
+             * @example 1
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description How many pages there are; 0 where there is no mute.
+             * @example 1
+             */
+            pages: number;
+            /**
+             * Format: int64
+             * @description How many there are, on all pages.
+             * @example 2
+             */
+            total: number;
+        };
+        MuteRequestBody: {
+            /**
+             * @description The asset; where absent, every one.
+             * @example 10.0.0.11
+             */
+            asset?: string;
+            /**
+             * @description The facility; where absent, every one. At least one of facility_id, asset, rule and technique must be there.
+             * @example plant-1
+             */
+            facility_id?: string;
+            /**
+             * Format: date-time
+             * @description Data time from which it holds; where absent, now.
+             * @example 2026-03-01T08:00:00Z
+             */
+            from?: string;
+            /**
+             * @description Why, for others.
+             * @example Firmware update of PLC 11, work order 4711.
+             */
+            reason: string;
+            /**
+             * @description The rule or model; where absent, every one.
+             * @example write-from-new-host
+             */
+            rule?: string;
+            /**
+             * @description ATT&CK for ICS id; where absent, every one.
+             * @example T0855
+             */
+            technique?: string;
+            /**
+             * Format: date-time
+             * @description Data time up to which it holds: at most 366 days after from.
+             * @example 2026-03-01T12:00:00Z
+             */
+            until: string;
+        };
+        PatternAnalysis: {
+            /**
+             * Format: double
+             * @description How sure the sources are together.
+             * @example 0.9
+             */
+            confidence: number;
+            /**
+             * @description What was found by whom, and how the seconds before stood.
+             * @example 3 detections by 1 model in 2m0s: write-from-new-host (3). Of the 60 s before: 1 suspicious.
+             */
+            description: string;
+            /**
+             * @description The rule or model that speaks for the alert: its most severe, of equals its surest source.
+             * @example write-from-new-host
+             */
+            pattern_type: string;
+        };
+        PredictedTechnique: {
+            /**
+             * Format: double
+             * @description How likely it is, 0 to 1.
+             * @example 0.42
+             */
+            probability: number;
+            /**
+             * Format: int64
+             * @description Its place, 1 for the likeliest.
+             * @example 1
+             */
+            rank: number;
+            /**
+             * @description ATT&CK for ICS id of the technique.
+             * @example T0855
+             */
+            technique_id: string;
+            /**
+             * @description Its name; empty where the engine gave none.
+             * @example Unauthorized Command Message
+             */
+            technique_name: string;
+            /**
+             * @description How soon, in the engine's words.
+             * @example 15-60 minutes
+             */
+            timeframe: string;
+        };
+        Prediction: {
+            /**
+             * Format: uuid
+             * @description The alert that showed it; null where none did, or it is not kept any more.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            alert_id: string | null;
+            /**
+             * @description ATT&CK for ICS id of the technique seen last.
+             * @example T0846
+             */
+            current_technique: string;
+            /**
+             * @description That technique's name; empty where the engine gave none.
+             * @example Remote System Discovery
+             */
+            current_technique_name: string;
+            /**
+             * @description The facility it is about.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * Format: uuid
+             * @description UUIDv7 of its timestamp, or as it was given.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            id: string;
+            /** @description What may come next, in order of rank. */
+            predicted_techniques: components["schemas"]["PredictedTechnique"][];
+            /**
+             * @description The engine that predicts.
+             * @example attack-forecaster
+             */
+            source: string;
+            /**
+             * Format: date-time
+             * @description Data time at which it was made.
+             * @example 2026-03-01T08:00:00Z
+             */
+            timestamp: string;
+            /**
+             * @description Whether a predicted technique was seen later.
+             * @example true
+             */
+            validated: boolean;
+            /**
+             * Format: date-time
+             * @description When that was found; null until then.
+             * @example 2026-03-01T08:20:00Z
+             */
+            validation_time: string | null;
+            /**
+             * Format: int64
+             * @description Grows by one with each saved change: of two copies the greater is newer.
+             * @example 1
+             */
+            version: number;
+        };
+        PredictionPage: {
+            /**
+             * Format: int64
+             * @description The most predictions on a page.
+             * @example 10
+             */
+            limit: number;
+            /**
+             * @description The cursor of what comes behind this page; null where nothing does.
+             * @example MjAyNi0wMy0wMQ
+             */
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description Which page this is, from 1; 0 where it was asked for by cursor.
+             * @example 1
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description How many pages there are; 0 where no prediction passes.
+             * @example 5
+             */
+            pages: number;
+            /** @description The predictions of this page. */
+            predictions: components["schemas"]["Prediction"][];
+            /**
+             * Format: int64
+             * @description Predictions under the filter, on all pages.
+             * @example 42
+             */
+            total: number;
+        };
+        PredictionReportBody: {
+            /**
+             * Format: uuid
+             * @description The alert that showed it.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            alert_id?: string;
+            /**
+             * @description ATT&CK for ICS id of the technique seen last, as T0846 or T0846.001.
+             * @example T0846
+             */
+            current_technique: string;
+            /**
+             * @description That technique's name.
+             * @example Remote System Discovery
+             */
+            current_technique_name?: string;
+            /**
+             * @description The facility it is about; where absent, the alert's, else default.
+             * @example plant-1
+             */
+            facility_id?: string;
+            /**
+             * Format: uuid
+             * @description Its id; where absent, one is made of the timestamp, facility, source, technique and alert.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            id?: string;
+            /** @description What may come next, each technique once. The ranks of n techniques are 1 to n. */
+            predicted_techniques: components["schemas"]["Forecast"][];
+            /**
+             * @description The engine that predicts; where absent, external.
+             * @example attack-forecaster
+             */
+            source?: string;
+            /**
+             * Format: date-time
+             * @description Data time at which it was made, kept to the millisecond; where absent, now.
+             * @example 2026-03-01T08:00:00.000Z
+             */
+            timestamp?: string;
+        };
+        PrivacyMetrics: {
+            /**
+             * Format: int64
+             * @description Bytes sent in the round.
+             * @example 1048576
+             */
+            data_size: number | null;
+            /**
+             * Format: double
+             * @description The delta that epsilon holds for.
+             * @example 0.00001
+             */
+            delta: number | null;
+            /**
+             * @description How updates are protected on their way.
+             * @example secure aggregation over TLS 1.3
+             */
+            encryption: string | null;
+            /**
+             * Format: double
+             * @description Privacy spent, as the engine's accountant says.
+             * @example 1.2
+             */
+            epsilon: number | null;
+            /**
+             * Format: double
+             * @description The epsilon that may still be spent.
+             * @example 6.8
+             */
+            privacy_budget_remaining: number | null;
+        };
+        ReportSource: {
+            /**
+             * Format: double
+             * @description How sure it is, 0 to 1.
+             * @example 0.9
+             */
+            confidence: number;
+            /**
+             * @description What the context says of it.
+             * @example No maintenance was announced.
+             */
+            context_evidence?: string;
+            /** @description Whose packets it is about; its client is the attacker of an incident. */
+            conversation?: components["schemas"]["Conversation"];
+            /**
+             * Format: date-time
+             * @description Data time of the detection.
+             * @example 2026-03-01T08:00:00Z
+             */
+            detection_time: string;
+            /**
+             * @description What it saw, in a sentence.
+             * @example Checksum 9a03 in place of 64b9.
+             */
+            evidence: string;
+            /**
+             * Format: int64
+             * @description Which layer of detection it is: 1 something is wrong, 2 which technique it is, 3 what comes next.
+             * @example 1
+             */
+            layer: number;
+            /**
+             * @description What the detector or its model is called.
+             * @example firmware-watch
+             */
+            model_name: string;
+        };
+        Round: {
+            /** @description The clients that reported in it, by id; of a round that has ended as they stood at its end. */
+            clients: components["schemas"]["FLClient"][];
+            /**
+             * Format: int64
+             * @description Clients that take part.
+             * @example 6
+             */
+            clients_active: number;
+            /**
+             * Format: date-time
+             * @description When it was ended; null while it is in progress.
+             * @example 2026-03-01T08:12:30Z
+             */
+            end_time: string | null;
+            /**
+             * Format: double
+             * @description Privacy spent, as the engine says; null where it counts none.
+             * @example 1.2
+             */
+            epsilon: number | null;
+            /**
+             * Format: int64
+             * @description As the engine gave it.
+             * @example 7
+             */
+            id: number;
+            /**
+             * Format: date-time
+             * @description When the last report that changed something came.
+             * @example 2026-03-01T08:05:00Z
+             */
+            last_update: string;
+            /**
+             * Format: double
+             * @description The model's accuracy, 0 to 1; null where it was not said.
+             * @example 0.94
+             */
+            model_accuracy: number | null;
+            /**
+             * @description What it does; a failed round stays in the phase in which it failed.
+             * @example training
+             * @enum {string}
+             */
+            phase: "distributing" | "training" | "aggregating" | "complete";
+            /**
+             * Format: double
+             * @description How far it is, 0 to 100.
+             * @example 42.5
+             */
+            progress: number;
+            /**
+             * @description Why it failed; empty where it did not.
+             * @example two of six clients answered in time
+             */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Its number, from 1.
+             * @example 7
+             */
+            round_number: number;
+            /**
+             * Format: date-time
+             * @description When its first report came.
+             * @example 2026-03-01T08:00:00Z
+             */
+            start_time: string;
+            /**
+             * @description How it stands. What has ended never changes again.
+             * @example in-progress
+             * @enum {string}
+             */
+            status: "in-progress" | "completed" | "failed";
+            /**
+             * Format: double
+             * @description Minutes until its end if it goes on as it went so far, 0 where it has ended; null where it cannot be known.
+             * @example 7.5
+             */
+            time_remaining: number | null;
+            /**
+             * Format: int64
+             * @description Of how many.
+             * @example 6
+             */
+            total_clients: number;
+            /**
+             * Format: int64
+             * @description Grows by one with each saved change: of two copies the greater is newer.
+             * @example 3
+             */
+            version: number;
+        };
+        RoundClient: {
+            /**
+             * Format: double
+             * @description Its model's accuracy, 0 to 1.
+             * @example 0.93
+             */
+            accuracy?: number;
+            /**
+             * Format: int64
+             * @description The epoch it trains, at most total_epochs.
+             * @example 3
+             */
+            current_epoch?: number;
+            /**
+             * @description Its facility: 1 to 64 of a-z, 0-9, _ and -.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * @description Its id: 1 to 64 of a-z, 0-9, _ and -.
+             * @example plant-1
+             */
+            id: string;
+            /**
+             * Format: double
+             * @description Its training loss.
+             * @example 0.21
+             */
+            loss?: number;
+            /**
+             * @description What to call it; where absent, its id.
+             * @example North plant
+             */
+            name?: string;
+            /**
+             * Format: double
+             * @description How far its part of the round is, 0 to 100.
+             * @example 60
+             */
+            progress?: number;
+            /**
+             * @description How it stands.
+             * @example active
+             * @enum {string}
+             */
+            status: "active" | "delayed" | "offline";
+            /**
+             * Format: int64
+             * @description Of how many.
+             * @example 5
+             */
+            total_epochs?: number;
+        };
+        RoundEndBody: {
+            /**
+             * @description Why it failed; only with failed, and needed there.
+             * @example two of six clients answered in time
+             */
+            reason?: string;
+            /**
+             * @description How it ended.
+             * @default completed
+             * @example failed
+             * @enum {string}
+             */
+            status: "completed" | "failed";
+        };
+        RoundPage: {
+            /**
+             * Format: int64
+             * @description The most rounds on a page.
+             * @example 10
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description Which page this is, from 1.
+             * @example 1
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description How many pages there are; 0 where there is no round.
+             * @example 5
+             */
+            pages: number;
+            /** @description The rounds of this page. */
+            rounds: components["schemas"]["Round"][];
+            /**
+             * Format: int64
+             * @description Rounds on all pages.
+             * @example 42
+             */
+            total: number;
+        };
+        RoundReportBody: {
+            /** @description Clients that report with it, each as PUT /api/fl/clients/{id} takes it. */
+            clients?: components["schemas"]["RoundClient"][];
+            /**
+             * Format: int64
+             * @description Clients that take part; goes with total_clients. Where both are absent, clients that reported in the round are counted.
+             * @example 6
+             */
+            clients_active?: number;
+            /**
+             * Format: int64
+             * @description Bytes sent in this round so far.
+             * @example 1048576
+             */
+            data_size?: number;
+            /**
+             * Format: double
+             * @description The delta that epsilon holds for.
+             * @example 0.00001
+             */
+            delta?: number;
+            /**
+             * @description How updates are protected on their way.
+             * @example secure aggregation over TLS 1.3
+             */
+            encryption?: string;
+            /**
+             * Format: double
+             * @description Privacy spent, as the engine's accountant says.
+             * @example 1.2
+             */
+            epsilon?: number;
+            /**
+             * Format: double
+             * @description The model's accuracy, 0 to 1. This and what follows stays as it was where it is absent.
+             * @example 0.94
+             */
+            model_accuracy?: number;
+            /**
+             * @description What it does at present.
+             * @example training
+             * @enum {string}
+             */
+            phase: "distributing" | "training" | "aggregating";
+            /**
+             * Format: double
+             * @description The epsilon that may still be spent.
+             * @example 6.8
+             */
+            privacy_budget_remaining?: number;
+            /**
+             * Format: double
+             * @description How far it is, 0 to 100.
+             * @example 42.5
+             */
+            progress: number;
+            /**
+             * Format: int64
+             * @description Its number, from 1; greater than those of all rounds before.
+             * @example 7
+             */
+            round_number: number;
+            /**
+             * Format: int64
+             * @description Clients that were asked to.
+             * @example 6
+             */
+            total_clients?: number;
+        };
+        Rule: {
+            /**
+             * Format: int64
+             * @description Alerts it is a source of.
+             * @example 1
+             */
+            alerts: number;
+            /**
+             * Format: double
+             * @description How sure it is.
+             * @example 0.9
+             */
+            confidence: number;
+            /**
+             * @description Changes when the rule does.
+             * @example 9a0364b9e99bb480
+             */
+            hash: string;
+            /**
+             * Format: int64
+             * @description Detections it has made, over all alerts that are kept.
+             * @example 3
+             */
+            hits: number;
+            /**
+             * @description The rule's id: the model_name of its detections.
+             * @example write-from-new-host
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description Data time of its newest detection; null where it never fired.
+             * @example 2026-03-01T08:02:00Z
+             */
+            last_hit: string | null;
+            /**
+             * @description What an analyst should look at next.
+             * @example Ask who works on the controller today.
+             */
+            look_at: string;
+            /**
+             * @description The signals it looks at.
+             * @example [
+             *       "new-writer"
+             *     ]
+             */
+            on: string[];
+            /**
+             * @description How much a finding matters.
+             * @example high
+             * @enum {string}
+             */
+            severity: "critical" | "high" | "medium" | "low";
+            /**
+             * @description ATT&CK for ICS id.
+             * @example T0855
+             */
+            technique: string;
+            /**
+             * @description The technique's name.
+             * @example Unauthorized Command Message
+             */
+            technique_name: string;
+            /**
+             * @description What it finds; words in braces are filled in.
+             * @example Write from a host that never wrote
+             */
+            title: string;
+            /**
+             * @description Why it matters in a plant.
+             * @example Who writes to a controller changes the process.
+             */
+            why: string;
+        };
+        RuleList: {
+            /** @description The rules. */
+            rules: components["schemas"]["Rule"][];
+        };
+        Said: {
+            /**
+             * Format: double
+             * @description How sure it is.
+             * @example 0.9
+             */
+            confidence: number;
+            /**
+             * Format: int64
+             * @description How often it happened.
+             * @example 3
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description Data time of its first detection.
+             * @example 2026-03-01T08:00:00Z
+             */
+            detection_time: string;
+            /**
+             * @description Who did what to whom, with figures.
+             * @example 10.0.0.57 (new here) wrote coils 0-9 of PLC 10.0.0.11.
+             */
+            evidence: string;
+            /**
+             * Format: int64
+             * @description Its layer.
+             * @example 1
+             */
+            layer: number;
+            /**
+             * @description The rule or model.
+             * @example write-from-new-host
+             */
+            model_name: string;
+            /**
+             * @description ATT&CK for ICS id; empty where it names none.
+             * @example T0855
+             */
+            technique: string;
+        };
+        Second: {
+            /**
+             * Format: double
+             * @description Packets in it.
+             * @example 42
+             */
+            packets_per_sec: number;
+            /**
+             * Format: double
+             * @description How mixed the protocols are: normalised Shannon entropy, 0 to 1.
+             * @example 0.61
+             */
+            protocol_distribution: number;
+            /**
+             * @description How it stands beside its minute.
+             * @example normal
+             * @enum {string}
+             */
+            status: "normal" | "suspicious" | "attack";
+            /**
+             * Format: date-time
+             * @description Its beginning, data time.
+             * @example 2026-03-01T08:00:00Z
+             */
+            time: string;
+            /**
+             * Format: int64
+             * @description Addresses sent to.
+             * @example 6
+             */
+            unique_dest_ips: number;
+        };
+        Sensor: {
+            /**
+             * Format: int64
+             * @description By how many milliseconds its clock is ahead of the server's.
+             * @example -12
+             */
+            clock_offset_ms: number;
+            /**
+             * @description The facility it stands at.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * Format: date-time
+             * @description When it was heard of last, by the server's clock.
+             * @example 2026-03-01T08:02:00Z
+             */
+            heard_at: string;
+            /**
+             * Format: int64
+             * @description Detections it had to give up for the same reasons.
+             * @example 0
+             */
+            lost_detections: number;
+            /**
+             * Format: int64
+             * @description Windows it had to give up since its spool was made, because the server was away for too long or its disk was full.
+             * @example 0
+             */
+            lost_windows: number;
+            /**
+             * @description What it taps.
+             * @example eth1
+             */
+            source: string;
+            /**
+             * Format: int64
+             * @description What waits there to be sent, in bytes.
+             * @example 0
+             */
+            spooled_bytes: number;
+            /**
+             * @description The program's version.
+             * @example 1.2.3
+             */
+            version: string;
+        };
+        SensorConfig: {
+            /**
+             * Format: int64
+             * @description Version of what was learned, to be read from GET /api/facilities/{id}/baseline; 0: nothing was.
+             * @example 3
+             */
+            baseline_version: number;
+            /**
+             * @description The facility.
+             * @example plant-1
+             */
+            facility_id: string;
+            /** @description The rules to detect with, by id. */
+            rules: components["schemas"]["ConfigRule"][];
+            /**
+             * @description Changes when a rule does.
+             * @example 8f14e45fceea167a
+             */
+            rules_hash: string;
+        };
+        SensorRequestBody: {
+            /**
+             * Format: int64
+             * @description Detections it had to give up.
+             * @example 0
+             */
+            lost_detections: number;
+            /**
+             * Format: int64
+             * @description Windows it had to give up since its spool was made.
+             * @example 0
+             */
+            lost_windows: number;
+            /**
+             * @description What it taps.
+             * @example eth1
+             */
+            source: string;
+            /**
+             * Format: int64
+             * @description What waits there to be sent.
+             * @example 0
+             */
+            spooled_bytes: number;
+            /**
+             * Format: date-time
+             * @description Its clock.
+             * @example 2026-03-01T08:00:00Z
+             */
+            time: string;
+            /**
+             * @description The program's version.
+             * @example 1.2.3
+             */
+            version: string;
+        };
         Services: {
             /**
              * @description Where alerts are kept.
@@ -635,6 +3452,11 @@ export interface components {
              * @example 0.9
              */
             confidence: number;
+            /**
+             * @description What the context says of it, where an external detector tells.
+             * @example No maintenance was announced.
+             */
+            context_evidence?: string;
             /** @description Whose packets the strongest detection is about. */
             conversation?: components["schemas"]["Conversation"];
             /**
@@ -661,6 +3483,11 @@ export interface components {
              */
             evidence: string;
             /**
+             * @description Whether a detector outside Breakwater reported it.
+             * @example false
+             */
+            external: boolean;
+            /**
              * Format: int64
              * @description Which layer of detection spoke: 1 something is wrong, 2 which technique it is, 3 what comes next.
              * @example 1
@@ -677,6 +3504,11 @@ export interface components {
              * @example write-from-new-host
              */
             model_name: string;
+            /**
+             * @description Whether a mute covers its newest detection.
+             * @example false
+             */
+            muted: boolean;
             /**
              * @description What it takes the matter for.
              * @example high
@@ -699,6 +3531,103 @@ export interface components {
              */
             title: string;
         };
+        StatusChange: {
+            /**
+             * @description Whether the facility's baseline takes what the alert is about as normal.
+             * @example false
+             */
+            learn?: boolean;
+            /**
+             * @description Why, for the history.
+             * @example The technician's laptop, announced today.
+             */
+            note?: string;
+            /**
+             * @description The status it gets.
+             * @example resolved
+             * @enum {string}
+             */
+            status: "new" | "acknowledged" | "resolved" | "false-positive";
+        };
+        SystemStatus: {
+            /**
+             * Format: int64
+             * @description Alerts that are new or acknowledged.
+             * @example 3
+             */
+            active_alerts: number;
+            /** @description The facilities, by id. */
+            facilities: components["schemas"]["FacilityStatus"][];
+            /**
+             * Format: double
+             * @description Progress of the current round of federated learning, 0 to 100; null where there never was one.
+             * @example 42.5
+             */
+            fl_progress: number | null;
+            /** @description How fast data comes in, and whether all of it does. */
+            ingest: components["schemas"]["IngestStatus"];
+            /**
+             * Format: double
+             * @description Predictions that came true of all that were made, 0 to 1; null where none has come true yet.
+             * @example 0.75
+             */
+            prediction_accuracy: number | null;
+            /**
+             * Format: int64
+             * @description Seconds since this server was started.
+             * @example 86400
+             */
+            uptime_seconds: number;
+            /**
+             * @description The program's version.
+             * @example 0.1.0
+             */
+            version: string;
+        };
+        Tally: {
+            /**
+             * Format: int64
+             * @description Rows taken.
+             * @example 1200
+             */
+            accepted: number;
+            /** @description Why rows were rejected: the first 100. */
+            errors: components["schemas"]["IngestError"][];
+            /**
+             * Format: int64
+             * @description Rows that could not be taken; the others were.
+             * @example 1
+             */
+            rejected: number;
+        };
+        TimeCount: {
+            /**
+             * Format: int64
+             * @description Alerts whose timestamp lies in it.
+             * @example 4
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description Beginning of the interval, in UTC.
+             * @example 2026-03-01T08:00:00Z
+             */
+            time: string;
+        };
+        Timeline: {
+            /**
+             * @description The alert.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            alert_id: string;
+            /**
+             * @description The facility it happened at.
+             * @example plant-1
+             */
+            facility_id: string;
+            /** @description The seconds before it, oldest first. */
+            timeline: components["schemas"]["Second"][];
+        };
     };
     responses: never;
     parameters: never;
@@ -717,10 +3646,28 @@ export interface operations {
                 severity?: ("critical" | "high" | "medium" | "low")[];
                 /** @description Statuses. Unresolved alerts are those new or acknowledged. */
                 status?: ("new" | "acknowledged" | "resolved" | "false-positive")[];
-                /** @description Which page, from 1. A page past the last is empty. */
+                /** @description ATT&CK ids: an alert passes that has one of them among its techniques. */
+                technique?: string[];
+                /** @description Who works on it; unassigned is nobody. */
+                assignee?: string[];
+                /** @description Words to look for in title and description, without regard to case. A word is found where another begins, or a part of one after . : _ - /, so 10.0.0 finds 10.0.0.57 and host finds write-from-new-host. All must be found; at most 10. */
+                search?: string;
+                /** @description The time up to now; in place of from and to. */
+                time_range?: "24h" | "7d" | "30d";
+                /** @description Not before this time. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+                /** @description true: only alerts that a mute covers; false: only others. */
+                muted?: "true" | "false";
+                /** @description The order; minus is descending. Within a severity the newest come first; those of the same time are in the order of their ids. */
+                sort?: "-timestamp" | "timestamp" | "-last_seen" | "last_seen" | "-severity" | "severity";
+                /** @description Which page, from 1. A page past the last is empty; one that begins past the first 10,000 alerts is refused: use cursor. */
                 page?: number;
                 /** @description Alerts on a page. */
                 limit?: number;
+                /** @description The next_cursor of another page under the same filters and sort: what comes behind it. In place of page. */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -735,6 +3682,393 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AlertPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "report-alert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertReportBody"];
+            };
+        };
+        responses: {
+            /** @description It was reported before, and is answered as it stands now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        asset: string;
+                        assignee: string;
+                        attack_name: string;
+                        attack_type: string;
+                        context_analysis: string;
+                        /** Format: double */
+                        correlation_confidence: number;
+                        correlation_summary: string;
+                        /** Format: int64 */
+                        count: number;
+                        description: string;
+                        external_id?: string;
+                        facility_id: string;
+                        /** @description What happened to it, oldest first. Of detections the first 200 are listed; all are counted. */
+                        history: components["schemas"]["AlertEvent"][];
+                        id: string;
+                        /** Format: date-time */
+                        last_seen: string;
+                        muted: boolean;
+                        /**
+                         * @description How long ago the alert's timestamp was when this was answered, in words.
+                         * @example 3 minutes ago
+                         */
+                        relative_time: string;
+                        severity: string;
+                        sources: components["schemas"]["Source"][] | null;
+                        status: string;
+                        techniques: string[] | null;
+                        /** Format: date-time */
+                        timestamp: string;
+                        title: string;
+                        /** Format: int64 */
+                        version: number;
+                    };
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertDetail"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "export-alerts": {
+        parameters: {
+            query?: {
+                /** @description Ids of facilities. */
+                facility?: string[];
+                /** @description Severities. */
+                severity?: ("critical" | "high" | "medium" | "low")[];
+                /** @description Statuses. Unresolved alerts are those new or acknowledged. */
+                status?: ("new" | "acknowledged" | "resolved" | "false-positive")[];
+                /** @description ATT&CK ids: an alert passes that has one of them among its techniques. */
+                technique?: string[];
+                /** @description Who works on it; unassigned is nobody. */
+                assignee?: string[];
+                /** @description Words to look for in title and description, without regard to case. A word is found where another begins, or a part of one after . : _ - /, so 10.0.0 finds 10.0.0.57 and host finds write-from-new-host. All must be found; at most 10. */
+                search?: string;
+                /** @description The time up to now; in place of from and to. */
+                time_range?: "24h" | "7d" | "30d";
+                /** @description Not before this time. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+                /** @description true: only alerts that a mute covers; false: only others. */
+                muted?: "true" | "false";
+                /** @description The format. */
+                format?: "csv" | "json" | "stix";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The export. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"][];
+                    "application/stix+json;version=2.1": {
+                        [key: string]: unknown;
+                    };
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-alert-stats": {
+        parameters: {
+            query?: {
+                /** @description Ids of facilities. */
+                facility?: string[];
+                /** @description Severities. */
+                severity?: ("critical" | "high" | "medium" | "low")[];
+                /** @description Statuses. Unresolved alerts are those new or acknowledged. */
+                status?: ("new" | "acknowledged" | "resolved" | "false-positive")[];
+                /** @description ATT&CK ids: an alert passes that has one of them among its techniques. */
+                technique?: string[];
+                /** @description Who works on it; unassigned is nobody. */
+                assignee?: string[];
+                /** @description Words to look for in title and description, without regard to case. A word is found where another begins, or a part of one after . : _ - /, so 10.0.0 finds 10.0.0.57 and host finds write-from-new-host. All must be found; at most 10. */
+                search?: string;
+                /** @description The time up to now; in place of from and to. */
+                time_range?: "24h" | "7d" | "30d";
+                /** @description Not before this time. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+                /** @description true: only alerts that a mute covers; false: only others. */
+                muted?: "true" | "false";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertStats"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "set-alerts-status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequestBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkResult"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -781,14 +4115,808 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AlertDetail"];
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "assign-alert": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that is to be changed: 412 where somebody was quicker. Where absent, whatever it is at is changed. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The alert's id, a UUID. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssigneeRequestBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertDetail"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "comment-alert": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that is to be changed: 412 where somebody was quicker. Where absent, whatever it is at is changed. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The alert's id, a UUID. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommentRequestBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertDetail"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "set-alert-status": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that is to be changed: 412 where somebody was quicker. Where absent, whatever it is at is changed. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The alert's id, a UUID. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StatusChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertDetail"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The alert's id, a UUID. */
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Evidence"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The alert's id, a UUID. */
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-current-context": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The facility's id. */
+                facility_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Current"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-facilities": {
+        parameters: {
+            query?: {
+                /** @description Which page, from 1. A page past the last is empty. */
+                page?: number;
+                /** @description The most on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FacilityPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-assets": {
+        parameters: {
+            query?: {
+                /** @description Roles. */
+                role?: ("controller" | "master" | "engineering-workstation" | "server" | "gateway" | "unknown")[];
+                /** @description Protocols that it sent. */
+                protocol?: string[];
+                /** @description Zones, as they were imported. */
+                zone?: string[];
+                /** @description Vendors, as they are listed. */
+                vendor?: string[];
+                /** @description A part of address, MAC, vendor, name or zone, whatever the case. */
+                search?: string;
+                /** @description Which page, from 1. A page past the last is empty. */
+                page?: number;
+                /** @description The most on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The facility's id: 1 to 64 of a-z, 0-9, _ and -. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "import-assets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The facility's id: 1 to 64 of a-z, 0-9, _ and -. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tally"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -840,6 +4968,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -848,8 +4977,1475 @@ export interface operations {
                     };
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-baseline": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that is to be replaced: 412 where another is there. Where absent, whatever is there is replaced. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The facility's id: 1 to 64 of a-z, 0-9, _ and -. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BaselineSavedBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-config": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what the sensor has. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The facility's id: 1 to 64 of a-z, 0-9, _ and -. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SensorConfig"];
+                };
+            };
+            /** @description It is as If-None-Match says. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-sensor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The facility's id: 1 to 64 of a-z, 0-9, _ and -. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SensorRequestBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sensor"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-clients": {
+        parameters: {
+            query?: {
+                /** @description List the clients after this id; where absent, from the first on. */
+                after?: string;
+                /** @description The most clients to list. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FLClient"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-client": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The client's id: 1 to 64 of a-z, 0-9, _ and -. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FLClient"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "report-client": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The client's id, as the engine chooses it: 1 to 64 of a-z, 0-9, _ and -. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClientState"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FLClient"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-privacy-metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrivacyMetrics"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-rounds": {
+        parameters: {
+            query?: {
+                /** @description Which page, from 1. A page past the last is empty. */
+                page?: number;
+                /** @description Rounds on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoundPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-current-round": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Round"] | null;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-round-history": {
+        parameters: {
+            query?: {
+                /** @description The most rounds to list. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedRound"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-round": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The round's id. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Round"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "complete-round": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The round's id. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RoundEndBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Round"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "report-round": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The round's id, as the engine chooses it. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoundReportBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Round"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-incidents": {
+        parameters: {
+            query?: {
+                /** @description Ids of facilities. */
+                facility?: string[];
+                /** @description The time up to now; in place of from and to. */
+                time_range?: "24h" | "7d" | "30d";
+                /** @description Not before this time. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+                /** @description Incidents on a page. */
+                limit?: number;
+                /** @description The next_cursor of another page under the same filters: what comes behind it. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-incident": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the incident or of any of its alerts, a UUID. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDetail"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "ingest-batches": {
+        parameters: {
+            query?: {
+                /** @description The facility of rows that name none. */
+                facility_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Batches: facility_id, and windows, detections, assets. */
+        requestBody: {
+            content: {
+                "application/json": string;
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tally"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "ingest-detections": {
+        parameters: {
+            query?: {
+                /** @description The facility of rows that name none. */
+                facility_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Detections: facility_id, time, layer (1 to 3), model, asset, severity, confidence, title, evidence, and perhaps technique, technique_name, look_at, conversation, count. */
+        requestBody: {
+            content: {
+                "application/json": string;
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tally"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "ingest-eve": {
+        parameters: {
+            query?: {
+                /** @description The facility whose traffic this is: 1 to 64 of a-z, 0-9, _ and -. */
+                facility_id?: string;
+                /** @description How much data time from the first event on is normal and to be learned, as 300s or 5m. Where absent nothing is learned. */
+                learn?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Rows of eve.json. */
+        requestBody: {
+            content: {
+                "application/json": string;
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogIngested"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "ingest-events": {
+        parameters: {
+            query?: {
+                /** @description The facility whose traffic this is: 1 to 64 of a-z, 0-9, _ and -. */
+                facility_id?: string;
+                /** @description How much data time from the first event on is normal and to be learned, as 300s or 5m. Where absent nothing is learned. */
+                learn?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Events as `breakwater decode --json` prints them. */
+        requestBody: {
+            content: {
+                "application/json": string;
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogIngested"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "ingest-network-data": {
+        parameters: {
+            query?: {
+                /** @description The facility of rows that name none. */
+                facility_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Windows: facility_id, timestamp (a whole second), packets_per_sec, bytes_per_sec, unique_src_ips, unique_dest_ips, protocol_distribution, failed_connections, avg_packet_size, inter_arrival_time, raw_features. */
+        requestBody: {
+            content: {
+                "application/json": string;
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tally"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -915,6 +6511,15 @@ export interface operations {
                     "application/json": components["schemas"]["Ingested"];
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Request Entity Too Large */
             413: {
                 headers: {
@@ -926,6 +6531,745 @@ export interface operations {
             };
             /** @description Unsupported Media Type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "ingest-zeek": {
+        parameters: {
+            query?: {
+                /** @description The facility whose traffic this is: 1 to 64 of a-z, 0-9, _ and -. */
+                facility_id?: string;
+                /** @description How much data time from the first event on is normal and to be learned, as 300s or 5m. Where absent nothing is learned. */
+                learn?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Rows of Zeek's JSON logs, also of several logs together. */
+        requestBody: {
+            content: {
+                "application/json": string;
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogIngested"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-mutes": {
+        parameters: {
+            query?: {
+                /** @description true: those that have ended by the clock, too. */
+                ended?: "true" | "false";
+                /** @description Which page, from 1. A page past the last is empty. */
+                page?: number;
+                /** @description Mutes on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MutePage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "create-mute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MuteRequestBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mute"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-mute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The mute's id, a UUID. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-predictions": {
+        parameters: {
+            query?: {
+                /** @description Ids of facilities. */
+                facility?: string[];
+                /** @description true: only those that came true; false: only those that did not, so far. */
+                validated?: "true" | "false";
+                /** @description Which page, from 1. A page past the last is empty; one that begins past the first 10,000 predictions is refused: use cursor. */
+                page?: number;
+                /** @description Predictions on a page. */
+                limit?: number;
+                /** @description The next_cursor of another page under the same filters: what comes behind it. In place of page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "report-prediction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PredictionReportBody"];
+            };
+        };
+        responses: {
+            /** @description It was reported before, and is answered as it stands now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        alert_id: string;
+                        current_technique: string;
+                        current_technique_name: string;
+                        facility_id: string;
+                        id: string;
+                        predicted_techniques: components["schemas"]["PredictedTechnique"][] | null;
+                        source: string;
+                        /** Format: date-time */
+                        timestamp: string;
+                        validated: boolean;
+                        /** Format: date-time */
+                        validation_time: string | null;
+                        /** Format: int64 */
+                        version: number;
+                    };
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prediction"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-latest-prediction": {
+        parameters: {
+            query?: {
+                /** @description Ids of facilities; of all where absent. */
+                facility?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prediction"] | null;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-prediction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The prediction's id, a UUID. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prediction"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "validate-prediction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The prediction's id, a UUID. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prediction"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -986,6 +7330,15 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
                 headers: {
@@ -997,6 +7350,62 @@ export interface operations {
             };
             /** @description Internal Server Error */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-system-status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemStatus"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1024,8 +7433,17 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Error */
-            default: {
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1124,6 +7542,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
             };
         };
     };

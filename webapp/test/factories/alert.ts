@@ -39,10 +39,13 @@ export function alert() {
         detection_time: timestamp,
         counted_until: timestamp,
         count: 1,
+        external: false,
+        muted: false,
         conversation: { client: "10.0.0.57", server: "10.0.0.11", protocol: "modbus", port: 502 },
       },
     ],
     assignee: "",
+    muted: false,
     count: 1,
     version: 1,
   });
@@ -62,7 +65,7 @@ class AlertBuilder {
 
 /** list is a page of alerts as the server answers it, in the order given. */
 export function list(alerts: Alert[], page: Partial<AlertList> = {}): AlertList {
-  return { alerts, total: alerts.length, page: 1, pages: 1, limit: 50, ...page };
+  return { alerts, total: alerts.length, page: 1, pages: 1, limit: 50, next_cursor: null, ...page };
 }
 
 export const created = (data: Alert): AlertMessage => ({ channel: "alerts", type: "alert_created", data });

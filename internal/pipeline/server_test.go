@@ -1,0 +1,119 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"breakwater"
+	"breakwater/internal/store"
+	"breakwater/internal/store/storetest"
+	"breakwater/internal/window"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func newServer(t *testing.T, db *store.Store) *Server {
+	t.Helper()
+	return &Server{Store: db, Rules: shippedRules(t), Context: window.NewBuffer(), Publish: func(*breakwater.Alert, bool) {}}
+}
+
+func newStore(t *testing.T) *store.Store {
+	t.Helper()
+	db, err := store.Open(t.Context(), storetest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// What an alert knows of the minute before does not depend on whether the server was restarted meanwhile, whether a
+// batch came twice, or whether the database was away for a while.
+func TestContextSurvives(t *testing.T) {
+	t.Parallel()
+	var batches []breakwater.Batch
+	for i := range 100 {
+		at := t0.Add(time.Duration(i) * time.Second)
+		b := breakwater.Batch{FacilityID: "north", Windows: []breakwater.Window{{FacilityID: "north", Time: at, PacketsPerSec: float64(10 + i%7), UniqueSrcIPs: 3}}}
+		if i%20 == 19 {
+			severity := breakwater.Low
+			if i%40 == 39 {
+				severity = breakwater.High
+			}
+			b.Detections = []breakwater.Detection{{FacilityID: "north", Time: at.Add(500 * time.Millisecond), Layer: 1, Model: "scan", Asset: fmt.Sprintf("10.0.0.%d", i), Severity: severity, Confidence: .5, Title: "scan", Evidence: "scan", Count: 1}}
+		}
+		batches = append(batches, b)
+	}
+	type known struct {
+		Analysis string
+		Seconds  []breakwater.Second
+	}
+	after := func(db *store.Store) map[string]known {
+		page, err := db.Alerts(t.Context(), store.AlertQuery{Page: 1, Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := map[string]known{}
+		for _, a := range page.Alerts {
+			seconds, err := db.Evidence(t.Context(), a.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[a.Asset] = known{a.ContextAnalysis, seconds}
+		}
+		return all
+	}
+
+	calm := newStore(t)
+	s := newServer(t, calm)
+	for _, b := range batches {
+		if err := s.Receive(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := after(calm)
+	if len(want) != 5 || len(want["10.0.0.99"].Seconds) != 59 || want["10.0.0.99"].Analysis == "" {
+		t.Fatalf("%d alerts; the last knows %d seconds", len(want), len(want["10.0.0.99"].Seconds))
+	}
+	counts := map[breakwater.Standing]int{}
+	for _, s := range want["10.0.0.99"].Seconds {
+		counts[s.Status]++
+	}
+	if counts[breakwater.Attacked] != 1 || counts[breakwater.Suspicious] != 1 { // those at 79 and 59; 39 lies too far back
+		t.Errorf("before the last alert: %v", counts)
+	}
+
+	rough := newStore(t)
+	s = newServer(t, rough)
+	for i, b := range batches {
+		switch i % 10 {
+		case 3: // restarted
+			s = newServer(t, rough)
+		case 5: // the database does not answer
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			if err := s.Receive(gone, b); breakwater.KindOf(err) != breakwater.Unavailable {
+				t.Fatalf("batch %d with a database that is away: %v", i, err)
+			}
+		case 7: // a sensor that was restarted sends the last few again
+			for _, before := range batches[i-4 : i] {
+				if err := s.Receive(t.Context(), before); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := s.Receive(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(want, after(rough)); diff != "" {
+		t.Errorf("(-undisturbed +disturbed):\n%s", diff)
+	}
+}
+
+func TestOnPostgres(t *testing.T) { storetest.Again(t) }
