@@ -8,8 +8,10 @@ GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VE
 WEB_SOURCES = $(shell find webapp -path '*/node_modules' -prune -o -path webapp/.next -prune -o -path webapp/out -prune -o -type f -print)
 PNPM = scripts/pnpm -C webapp
 FUZZ_SECONDS ?= 30
+ON_POSTGRES = $(shell grep -rl --include='*_test.go' '^func TestOnPostgres' cmd internal | xargs -n1 dirname | sed 's|^|./|')
+FUZZ_API_SECONDS ?= 120
 
-.PHONY: help run demo-capture build web test test-go test-web test-browser check staticcheck lint generate verify bench fuzz screenshots clean
+.PHONY: help run demo-capture build web test test-go test-api test-web test-browser check staticcheck lint generate verify bench fuzz fuzz-api bench-api screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,11 +37,14 @@ webapp/out/site/index.html: $(WEB_SOURCES)
 	$(PNPM) build
 	@touch $@
 
-test: test-go test-web test-browser ## every test, with what they need installed first
+test: test-go test-api test-web test-browser ## every test, with what they need installed first
 
-test-go: ## Go tests with the race detector
+test-go: ## Go tests with the race detector; those that know no engine once more on PostgreSQL, without it
 	scripts/need-tshark
-	scripts/with-postgres go test -race ./...
+	scripts/with-postgres sh -c 'go test -race -timeout 30m -skip "^TestOnPostgres$$" ./... && go test -timeout 30m -run "^TestOnPostgres$$" $(ON_POSTGRES)'
+
+test-api: ## the running program asked what its description allows and forbids, briefly and always the same
+	FUZZ_BRIEF=yes FUZZ_SEED=1 scripts/fuzz-api
 
 test-web: ## unit tests of the web app
 	scripts/need-node-modules
@@ -76,6 +81,12 @@ fuzz: ## each fuzz target for $(FUZZ_SECONDS) s
 	for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' internal | xargs -n1 dirname | sort -u); do \
 	  for target in $$(grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' $$pkg | cut -c6-); do \
 	    go test ./$$pkg -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_SECONDS)s -fuzzminimizetime 10x; done; done
+
+fuzz-api: ## ask the running program all that its description allows and forbids, for $(FUZZ_API_SECONDS) s on each database
+	scripts/fuzz-api $(FUZZ_API_SECONDS)
+
+bench-api: ## requests per second of GET /api/alerts, beside a bare loop of the same queries
+	scripts/bench-api
 
 screenshots: build ## pictures of every page, into screenshots/
 	scripts/need-chromium

@@ -3,6 +3,7 @@ package breakwater
 import (
 	"cmp"
 	"net/netip"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -85,11 +86,23 @@ func (a *Asset) Check() error {
 		return bad("mac", "has neither an IP address nor a MAC of its own")
 	case len(a.Vendor) > 64 || len(a.Name) > 128 || len(a.Zone) > 64:
 		return bad("name", "has a vendor, name or zone longer than 64, 128 and 64 bytes")
+	case slices.ContainsFunc(a.Peers, func(p netip.Addr) bool { return !p.IsValid() || p.Zone() != "" }):
+		return bad("peers", "has a peer that is no address, or one with a zone")
+	case slices.ContainsFunc(a.Protocols, func(p Protocol) bool { return !word.MatchString(string(p)) }) || slices.ContainsFunc(a.Traits, func(t Trait) bool { return !word.MatchString(string(t)) }):
+		return bad("protocols", "has a protocol or trait that is none: they are of a-z, 0-9, _ and -")
 	case len(a.Peers) > PeersMax || len(a.Protocols) > ProtocolsMax || len(a.Traits) > 16:
 		return bad("peers", "has more peers, protocols or traits than are kept")
 	}
+	for field, text := range map[string]string{"vendor": a.Vendor, "name": a.Name, "zone": a.Zone} {
+		if err := CheckText("assets."+field, text, 128); err != nil {
+			return err
+		}
+	}
 	return nil
 }
+
+// word is how protocols and traits are written; a sensor of a later version may know others than this program.
+var word = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
 
 // Merge takes in what was seen of the same device elsewhere or before.
 func (a *Asset) Merge(o Asset) {

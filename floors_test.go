@@ -18,11 +18,13 @@ var floors = map[string]struct {
 	beside []string
 }{
 	".":                {0, nil},
-	"internal/capture": {1, nil}, "internal/decode": {1, nil}, "internal/window": {1, nil}, "internal/detect": {1, nil}, "internal/live": {1, nil},
+	"internal/capture": {1, nil}, "internal/decode": {1, nil}, "internal/window": {1, nil}, "internal/detect": {1, []string{"internal/ml"}}, "internal/live": {1, nil},
 	"internal/attack": {1, nil}, "internal/predict": {1, []string{"internal/attack"}},
 	"internal/ml": {1, nil}, "internal/fl/privacy": {1, nil},
 	"internal/store": {2, []string{"internal/store/storetest"}}, "internal/store/storetest": {2, nil}, "internal/client": {2, nil},
+	"internal/fl": {3, nil}, "internal/fl/simulate": {3, []string{"internal/fl", "internal/plant"}},
 	"internal/pipeline": {3, nil}, "internal/plant": {3, []string{"internal/pipeline"}}, "internal/eval": {3, []string{"internal/pipeline"}},
+	"internal/demo":  {3, []string{"internal/pipeline", "internal/plant", "internal/fl"}},
 	"internal/api":   {4, []string{"webapp"}},
 	"webapp":         {4, nil},
 	"internal/app":   {5, nil},

@@ -87,3 +87,25 @@ func TestPredictionIdentify(t *testing.T) {
 		t.Errorf("the given id became %s", given.ID)
 	}
 }
+
+func TestTimeframes(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string]time.Duration{
+		"within 60 minutes": time.Hour, "within 24 hours": 24 * time.Hour, "within 7 days": 7 * 24 * time.Hour, "within 1 day": 24 * time.Hour,
+		"15-60 minutes": time.Hour, "60–15 minutes": time.Hour, "2 to 4 hours": 4 * time.Hour, "1 hour to 2 days": 48 * time.Hour, "24h": 24 * time.Hour, "0.5 h": 30 * time.Minute,
+		"Next 90 Seconds": 90 * time.Second, "in 2 weeks": 14 * 24 * time.Hour, "within 1000 days": 1000 * 24 * time.Hour,
+		"": 0, "soon": 0, "within 0 days": 0, "within 5000 days": 0, "within 99999999999999999999 days": 0, "2 months": 0, "T0855": 0, "days": 0,
+	} {
+		d, ok := ParseTimeframe(words)
+		if d != want || ok != (want > 0) {
+			t.Errorf("%q is read as %v, %v, want %v", words, d, ok, want)
+		}
+		p := Prediction{Timestamp: time.Unix(0, 0), Predicted: []PredictedTechnique{{Timeframe: words}, {Timeframe: "within 1 second"}}}
+		if want == 0 {
+			want = DefaultTimeframe
+		}
+		if got := p.End().Sub(p.Timestamp); got != want {
+			t.Errorf("%q ends after %v, want %v", words, got, want)
+		}
+	}
+}

@@ -69,6 +69,9 @@ type Round struct {
 	Encryption      *string  `json:"-"`
 	BudgetRemaining *float64 `json:"-"`
 
+	// ExpectedEnd is when its engine thinks that it ends, by what it measured; nil: it does not say.
+	ExpectedEnd *time.Time `json:"-"`
+
 	FirstProgress                 float64 `json:"-"` // of its first report
 	ReportedActive, ReportedTotal *int    `json:"-"` // nil: counted from Clients
 }
@@ -162,12 +165,19 @@ func (r *Round) End(status RoundStatus, reason string, now time.Time) (changed b
 	return true, nil
 }
 
-// Estimate sets TimeRemaining as of now, taking the round to go on as fast as it went from its first report to its
-// last. It is nil where the round has not moved yet, or should be at its end by now and is not; 0 where it has ended.
+// Estimate sets TimeRemaining as of now: until ExpectedEnd where its engine says one, else taking the round to go on as
+// fast as it went from its first report to its last. It is nil where the round has not moved yet, or should be at its end
+// by now and is not; 0 where it has ended.
 func (r *Round) Estimate(now time.Time) {
 	r.TimeRemaining = nil
 	if r.Status != RoundInProgress {
 		r.TimeRemaining = new(float64)
+		return
+	}
+	if r.ExpectedEnd != nil {
+		if left := math.Round(r.ExpectedEnd.Sub(now).Minutes()*100) / 100; left >= 0 {
+			r.TimeRemaining = &left
+		}
 		return
 	}
 	moved, took := r.Progress-r.FirstProgress, r.LastUpdate.Sub(r.StartTime).Minutes()

@@ -131,6 +131,23 @@ func TestRoundEndsOnce(t *testing.T) {
 	}
 }
 
+// An engine that says when its round ends is believed, until then.
+func TestRoundExpected(t *testing.T) {
+	t.Parallel()
+	r, err := NewRound(1, RoundReport{Number: 1, Phase: Training, Progress: 50}, t0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := t0.Add(3 * time.Minute)
+	r.ExpectedEnd = &end
+	if r.Estimate(t0.Add(90 * time.Second)); r.TimeRemaining == nil || *r.TimeRemaining != 1.5 {
+		t.Errorf("%v minutes remain, want 1.5", r.TimeRemaining)
+	}
+	if r.Estimate(t0.Add(4 * time.Minute)); r.TimeRemaining != nil {
+		t.Errorf("%v minutes remain after its end, want none known", *r.TimeRemaining)
+	}
+}
+
 func TestRoundEstimate(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -33,7 +33,7 @@ type IngestStatus struct {
 type SystemStatus struct {
 	ActiveAlerts       int              `json:"active_alerts"`       // new or acknowledged
 	FLProgress         *float64         `json:"fl_progress"`         // 0–100, of the current round; nil: there never was one
-	PredictionAccuracy *float64         `json:"prediction_accuracy"` // 0–1: validated of all predictions; nil: none is validated
+	PredictionAccuracy *float64         `json:"prediction_accuracy"` // 0–1: validated of those validated or expired; nil: there are none
 	Facilities         []FacilityStatus `json:"facilities"`          // by id
 	Ingest             IngestStatus     `json:"ingest"`
 	UptimeSeconds      int64            `json:"uptime_seconds"`

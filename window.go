@@ -1,6 +1,10 @@
 package breakwater
 
-import "time"
+import (
+	"fmt"
+	"math"
+	"time"
+)
 
 // Window is one second of one facility's network: eight features that detectors and models score, and what they
 // were counted from. The names are those of the table network_data.
@@ -25,6 +29,34 @@ type RawFeatures struct {
 	Protocols map[Protocol]int   `json:"protocols,omitempty"` // packets
 	Functions map[string]int     `json:"functions,omitempty"` // requests by "protocol/function", as "modbus/3"
 	Values    map[string]float64 `json:"values,omitempty"`    // the last value read or written in this second by "server/unit/table/address", as "10.0.0.11/1/holding/4"; bounded
+}
+
+// Check refuses what no second can have, whoever counted it. The error is of kind Invalid; it names the field as in JSON.
+func (w *Window) Check() error {
+	bad := func(field, format string, args ...any) error {
+		return &Error{Kind: Invalid, Field: field, Message: fmt.Sprintf("a window of facility "+w.FacilityID+" "+format, args...)}
+	}
+	if err := CheckFacilityID(w.FacilityID); err != nil {
+		return err
+	}
+	if y := w.Time.UTC().Year(); y < 1970 || y > 9998 || !w.Time.Truncate(time.Second).Equal(w.Time) {
+		return bad("timestamp", "has timestamp %s, which is not the beginning of a second, as 2026-03-01T08:00:00Z is", w.Time.Format(time.RFC3339Nano))
+	}
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{
+		{"packets_per_sec", w.PacketsPerSec}, {"bytes_per_sec", w.BytesPerSec}, {"avg_packet_size", w.AvgPacketSize}, {"inter_arrival_time", w.InterArrivalMS},
+		{"unique_src_ips", float64(w.UniqueSrcIPs)}, {"unique_dest_ips", float64(w.UniqueDestIPs)}, {"failed_connections", float64(w.FailedConns)},
+	} {
+		if !(f.value >= 0 && f.value <= math.MaxInt32*1e6) { // not a number too
+			return bad(f.name, "has %s %v, which cannot be", f.name, f.value)
+		}
+	}
+	if !(w.ProtocolMix >= 0 && w.ProtocolMix <= 1) {
+		return bad("protocol_distribution", "has protocol_distribution %v: 0 to 1 are possible", w.ProtocolMix)
+	}
+	return nil
 }
 
 // End is the first instant after the window.

@@ -38,10 +38,15 @@ type CLI struct {
 	Sensor   SensorCmd   `cmd:"" help:"Tap traffic at a facility and send what is found to a server."`
 	Replay   ReplayCmd   `cmd:"" help:"Feed captures to a running server, or analyse them here with --out -."`
 	Decode   DecodeCmd   `cmd:"" help:"Print what a capture says, event by event."`
+	Demo     DemoCmd     `cmd:"" help:"Play a demo scenario on a running server and follow it."`
 	Plant    PlantCmd    `cmd:"" help:"The simulated plant."`
 	Rules    RulesCmd    `cmd:"" help:"The detection rules."`
 	Baseline BaselineCmd `cmd:"" help:"What a facility has learned as normal."`
+	Train    TrainCmd    `cmd:"" help:"Train models on a facility's own traffic."`
 	Eval     EvalCmd     `cmd:"" help:"Score the detectors on labelled data."`
+	FL       FLCmd       `cmd:"" name:"fl" help:"Federated learning."`
+	Attack   AttackCmd   `cmd:"" help:"ATT&CK for ICS, and prediction from it."`
+	Seed     SeedCmd     `cmd:"" help:"Put sample data into the database: two weeks at three simulated plants."`
 	Migrate  MigrateCmd  `cmd:"" help:"Bring the database's schema up or down, or show where it stands."`
 	Version  VersionCmd  `cmd:"" help:"Print the version."`
 }

@@ -37,8 +37,8 @@ func TestOnPostgres(t *testing.T) { storetest.Again(t) }
 // TestHelp holds the help of every command as a golden text.
 func TestHelp(t *testing.T) {
 	for _, command := range []string{
-		"", "serve", "replay", "decode", "plant", "plant record", "rules", "rules list", "rules check", "baseline", "eval", "eval lemay",
-		"migrate", "migrate up", "migrate down", "migrate status", "version",
+		"", "serve", "replay", "decode", "plant", "plant record", "rules", "rules list", "rules check", "baseline", "fl", "fl simulate", "sensor", "train", "eval", "attack", "attack import", "attack eval",
+		"migrate", "migrate up", "migrate down", "migrate status", "version", "demo", "seed",
 	} {
 		t.Run(command, func(t *testing.T) {
 			var out, errs bytes.Buffer

@@ -23,7 +23,8 @@ type PlantRecordCmd struct {
 	Duration time.Duration `default:"420s" help:"How long, in data time."`
 	Seed     uint64        `default:"1" help:"The same seed gives the same bytes."`
 	Start    string        `placeholder:"TIME" help:"Time of the first packet, as 2026-01-05T08:00:00Z. Default: a fixed instant, so that recordings are the same."`
-	Attack   []string      `placeholder:"KIND@OFFSET" help:"Attacks: port-scan, unauthorised-write or function-scan, as port-scan@320s; may be given several times."`
+	Facility string        `placeholder:"ID" help:"Which plant: one of the demo's five, as demo-northgate. Default: one that stands alone, at 10.0.0.0/24."`
+	Attack   []string      `placeholder:"KIND@OFFSET" help:"Attacks: port-scan, unauthorised-write, function-scan or manipulate-control, as port-scan@320s; may be given several times."`
 }
 
 // Help shows an example.
@@ -33,7 +34,7 @@ func (PlantRecordCmd) Help() string {
 
 // Run records.
 func (c *PlantRecordCmd) Run(ctx context.Context, std streams) (err error) {
-	o := plant.Options{Seed: c.Seed, Duration: c.Duration}
+	o := plant.Options{Facility: c.Facility, Seed: c.Seed, Duration: c.Duration}
 	if c.Start != "" {
 		if o.Start, err = time.Parse(time.RFC3339, c.Start); err != nil {
 			return usage("--start=%s: a time like 2026-01-05T08:00:00Z is accepted", c.Start)

@@ -33,6 +33,7 @@ type ReplayCmd struct {
 	Now      bool          `help:"Shift the capture to the present: its last packet lies at the time when it is sent."`
 	Out      string        `placeholder:"-" help:"Analyse here, without a server, and print the alerts as JSON lines to standard output (-)."`
 	Baseline string        `placeholder:"FILE" help:"With --out: begin with this baseline, and save what was learned to it."`
+	Model    []string      `placeholder:"FILE" help:"With --out: detect with this model too, as breakwater train made it; one of each kind."`
 	serverFlags
 }
 
@@ -56,8 +57,8 @@ func (c *ReplayCmd) Run(ctx context.Context, std streams) error {
 	if c.Out != "" && c.Out != "-" {
 		return usage("--out=%s: only - (standard output) is accepted", c.Out)
 	}
-	if c.Baseline != "" && c.Out == "" {
-		return usage("--baseline goes with --out -: a server keeps the baselines of its facilities itself")
+	if (c.Baseline != "" || len(c.Model) > 0) && c.Out == "" {
+		return usage("--baseline and --model go with --out -: a server keeps those of its facilities itself")
 	}
 	if c.Out == "-" {
 		return c.offline(ctx, std, speed)
@@ -126,17 +127,21 @@ func (c *ReplayCmd) feed(ctx context.Context, std streams, server *client.Client
 
 // offline is a whole server in memory for as long as the files last.
 func (c *ReplayCmd) offline(ctx context.Context, std streams, speed float64) error {
-	rules, err := detect.Shipped()
+	var order []breakwater.ID
+	server, done, err := memoryServer(ctx, func(a *breakwater.Alert, created bool) {
+		if created {
+			order = append(order, a.ID)
+		}
+	})
 	if err != nil {
 		return err
 	}
-	db, err := store.Open(ctx, "sqlite://:memory:")
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if err := db.Migrate(ctx); err != nil {
-		return err
+	defer done()
+	db := server.Store
+	for _, path := range c.Model {
+		if err := c.saveModel(ctx, db, path); err != nil {
+			return err
+		}
 	}
 	if c.Baseline != "" {
 		text, err := os.ReadFile(c.Baseline)
@@ -152,12 +157,6 @@ func (c *ReplayCmd) offline(ctx context.Context, std streams, speed float64) err
 			}
 		}
 	}
-	var order []breakwater.ID
-	server := &pipeline.Server{Store: db, Rules: rules, Context: window.NewBuffer(), Publish: func(a *breakwater.Alert, created bool) {
-		if created {
-			order = append(order, a.ID)
-		}
-	}}
 	var broken error
 	for _, file := range c.Files {
 		source, packets, err := c.open(ctx, std, file, speed)
@@ -193,6 +192,42 @@ func (c *ReplayCmd) offline(ctx context.Context, std streams, speed float64) err
 		return writeWhole(c.Baseline, text)
 	}
 	return nil
+}
+
+// memoryServer is a whole server in memory, with the shipped rules.
+func memoryServer(ctx context.Context, publish func(a *breakwater.Alert, created bool)) (_ *pipeline.Server, done func() error, err error) {
+	rules, err := detect.Shipped()
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := store.Open(ctx, "sqlite://:memory:")
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := db.Migrate(ctx); err != nil {
+		db.Close()
+		return nil, nil, err
+	}
+	return &pipeline.Server{Store: db, Rules: rules, Context: window.NewBuffer(), Publish: publish}, db.Close, nil
+}
+
+// saveModel puts a model file to work.
+func (c *ReplayCmd) saveModel(ctx context.Context, db *store.Store, path string) error {
+	file, err := os.ReadFile(path)
+	if err != nil {
+		kind := breakwater.Unavailable
+		if os.IsNotExist(err) {
+			kind = breakwater.NotFound
+		}
+		return &breakwater.Error{Kind: kind, Message: "model " + path + " cannot be read", Err: err}
+	}
+	m, err := detect.ReadModel(file)
+	if err != nil {
+		return &breakwater.Error{Kind: breakwater.Invalid, Message: path + ": " + err.Error()}
+	}
+	_, _, err = db.SaveModel(ctx, breakwater.ModelVersion{FacilityID: c.Facility, Kind: string(m.Kind()), Source: breakwater.Trained,
+		Rows: int64(m.Origin.Trained + m.Origin.Validated), CreatedAt: time.Now()}, file)
+	return err
 }
 
 // open gives a file's packets: shifted, paced and with a progress bar, as asked.

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,13 +25,14 @@ const farewell = 5 * time.Second
 
 // SensorCmd is a sensor at a facility.
 type SensorCmd struct {
-	Facility string        `default:"default" help:"The facility whose traffic it is."`
-	Iface    string        `xor:"source" placeholder:"IFACE" help:"Listen to this network interface (needs CAP_NET_RAW)."`
-	Pcap     string        `xor:"source" placeholder:"PATH" help:"Read this capture, or follow this folder of rotating captures."`
-	Learn    time.Duration `placeholder:"DURATION" help:"Take what is seen in this much data time, from the first packet on, as normal, as 300s."`
-	Speed    string        `default:"max" help:"How fast a capture file is read: 1x is as it was captured, max as fast as it goes."`
-	Spool    string        `placeholder:"FOLDER" help:"Where data waits while the server is away; without it, breakwater-spool/FACILITY."`
-	SpoolMiB int64         `name:"spool-mib" default:"256" help:"The most MiB that may wait. Beyond, the oldest seconds are given up first, detections last."`
+	Facility   string        `default:"default" help:"The facility whose traffic it is."`
+	Iface      string        `xor:"source" placeholder:"IFACE" help:"Listen to this network interface (needs CAP_NET_RAW)."`
+	Pcap       string        `xor:"source" placeholder:"PATH" help:"Read this capture, or follow this folder of rotating captures."`
+	Learn      time.Duration `placeholder:"DURATION" help:"Take what is seen in this much data time, from the first packet on, as normal, as 300s."`
+	Speed      string        `default:"max" help:"How fast a capture file is read: 1x is as it was captured, max as fast as it goes."`
+	Spool      string        `placeholder:"FOLDER" help:"Where data waits while the server is away; without it, breakwater-spool/FACILITY."`
+	SpoolMiB   int64         `name:"spool-mib" default:"256" help:"The most MiB that may wait. Beyond, the oldest seconds are given up first, detections last."`
+	Federation bool          `default:"true" negatable:"" help:"Train in the server's federation, on what is seen here."`
 	serverFlags
 	LogLevel  string `name:"log-level" env:"LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 	LogFormat string `name:"log-format" env:"LOG_FORMAT" default:"text" help:"text or json."`
@@ -72,20 +75,29 @@ func (c *SensorCmd) Run(ctx context.Context, std streams) error {
 	spool.Wait = tap.Ends()
 
 	var changed atomic.Pointer[pipeline.Setup]
+	var merge sync.Mutex // what changes comes from the server's configuration and from the federation
 	uplink := &client.Uplink{Client: server, Spool: spool, Facility: c.Facility, Version: version, Source: tap.Source(), Dir: c.Spool, Log: log,
-		Changed: func(texts []string, baseline []byte) {
-			setup := setupOf(log, texts, baseline)
-			if before := changed.Swap(setup); before != nil { // not taken up yet
+		Changed: func(c client.Change) {
+			setup := setupOf(log, c)
+			merge.Lock()
+			defer merge.Unlock()
+			if before := changed.Swap(nil); before != nil { // not taken up yet
 				if setup.Rules == nil {
 					setup.Rules = before.Rules
 				}
 				if setup.Baseline == nil {
 					setup.Baseline = before.Baseline
 				}
+				setup.Models = append(slices.Clone(before.Models), setup.Models...) // of a kind the later counts
 			}
+			changed.Store(setup)
 		}}
 	uplink.Begin(ctx)
-	sensor := pipeline.Sensor{FacilityID: c.Facility, Rules: rules, Baseline: detect.NewBaseline(), Learn: c.Learn, Send: spool.Put,
+	send, train, err := c.federation(server, spool.Put, uplink.Changed, log)
+	if err != nil {
+		return err
+	}
+	sensor := pipeline.Sensor{FacilityID: c.Facility, Rules: rules, Baseline: detect.NewBaseline(), Learn: c.Learn, Send: send,
 		Changed: func() *pipeline.Setup { return changed.Swap(nil) },
 		Learned: func(_ context.Context, b *detect.Baseline) error {
 			text, err := json.Marshal(b)
@@ -101,11 +113,18 @@ func (c *SensorCmd) Run(ctx context.Context, std streams) error {
 		if setup.Baseline != nil {
 			sensor.Baseline = setup.Baseline
 		}
+		sensor.Models = setup.Models
 	}
 
 	line, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
-	go func() { defer close(ended); uplink.Run(line) }()
+	go func() {
+		defer close(ended)
+		var both sync.WaitGroup
+		both.Go(func() { train(line) })
+		uplink.Run(line)
+		both.Wait()
+	}()
 	defer func() { hangUp(); <-ended }()
 
 	log.Info("listening to traffic", "facility", c.Facility, "source", tap.Source(), "learn", c.Learn, "server", c.Server, "spool", c.Spool)
@@ -169,10 +188,19 @@ func (c *SensorCmd) end(ctx context.Context, std streams, spool *client.Spool, u
 	return err
 }
 
-// setupOf reads what a server sent. A rule that this program cannot read, as of a newer one, is left out and told.
-func setupOf(log *slog.Logger, texts []string, baseline []byte) *pipeline.Setup {
+// setupOf reads what a server sent. A rule or model that this program cannot read, as of a newer one, is left out and told.
+func setupOf(log *slog.Logger, c client.Change) *pipeline.Setup {
 	setup := &pipeline.Setup{}
-	for i, text := range texts {
+	for _, file := range c.Models {
+		m, err := detect.ReadModel(file)
+		if err != nil {
+			log.Error("a model of the server is left out", "err", err)
+			continue
+		}
+		log.Info("detecting with a model", "kind", m.Kind(), "trained_on", m.Origin.Trained, "threshold", m.Threshold)
+		setup.Models = append(setup.Models, m)
+	}
+	for i, text := range c.Rules {
 		r, err := detect.ParseRule([]byte(text), fmt.Sprintf("rule %d of the server", i+1))
 		if err != nil {
 			log.Error("a rule of the server is left out", "err", strings.ReplaceAll(err.Error(), "\n", " "))
@@ -180,9 +208,9 @@ func setupOf(log *slog.Logger, texts []string, baseline []byte) *pipeline.Setup 
 		}
 		setup.Rules = append(setup.Rules, r)
 	}
-	if baseline != nil {
+	if c.Baseline != nil {
 		b := detect.NewBaseline()
-		if err := json.Unmarshal(baseline, b); err != nil {
+		if err := json.Unmarshal(c.Baseline, b); err != nil {
 			log.Error("the server's baseline is left out", "err", err)
 		} else {
 			setup.Baseline = b

@@ -85,7 +85,7 @@ func TestSensorSendsWhatReplayFinds(t *testing.T) {
 		a := a.(map[string]any)
 		roles[a["ip"].(string)] = a["role"]
 	}
-	if roles["10.0.0.11"] != "controller" || roles["10.0.0.2"] != "master" || roles["10.0.0.3"] != "engineering-workstation" || roles["10.0.0.5"] != "server" {
+	if roles["10.0.0.11"] != "controller" || roles["10.0.0.2"] != "master" || roles["10.0.0.3"] != "engineering-workstation" || roles["10.0.0.5"] != "master" {
 		t.Errorf("roles are %v", roles)
 	}
 

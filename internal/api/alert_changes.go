@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ func (s *server) alertChangeRoutes(h huma.API) {
 }
 
 const learnWords = "With learn, what its sources found new is normal for the facility from now on: a device, a pair, who writes, who sends malformed messages. " +
-	"The history says what was learned. Where an alert keeps too little to learn it (a function, addresses, how much), the change is refused with the reason."
+	"The history says what was learned. Where an alert keeps too little to learn it (a function, addresses, how much), the change is refused with the reason. Models learn when they are trained."
 
 type alertReport struct {
 	Body struct {
@@ -74,13 +75,21 @@ type alertReport struct {
 }
 
 type reportSource struct {
-	Layer           int                      `json:"layer" minimum:"1" maximum:"3" example:"1" doc:"Which layer of detection it is: 1 something is wrong, 2 which technique it is, 3 what comes next."`
-	Model           string                   `json:"model_name" minLength:"1" maxLength:"64" example:"firmware-watch" doc:"What the detector or its model is called."`
-	Confidence      float64                  `json:"confidence" minimum:"0" maximum:"1" example:"0.9" doc:"How sure it is, 0 to 1."`
-	DetectionTime   time.Time                `json:"detection_time" example:"2026-03-01T08:00:00Z" doc:"Data time of the detection."`
-	Evidence        string                   `json:"evidence" maxLength:"4000" example:"Checksum 9a03 in place of 64b9." doc:"What it saw, in a sentence."`
-	ContextEvidence string                   `json:"context_evidence,omitempty" maxLength:"4000" example:"No maintenance was announced." doc:"What the context says of it."`
-	Conversation    *breakwater.Conversation `json:"conversation,omitempty" doc:"Whose packets it is about; its client is the attacker of an incident."`
+	Layer           int                 `json:"layer" minimum:"1" maximum:"3" example:"1" doc:"Which layer of detection it is: 1 something is wrong, 2 which technique it is, 3 what comes next."`
+	Model           string              `json:"model_name" minLength:"1" maxLength:"64" example:"firmware-watch" doc:"What the detector or its model is called."`
+	Confidence      float64             `json:"confidence" minimum:"0" maximum:"1" example:"0.9" doc:"How sure it is, 0 to 1."`
+	DetectionTime   time.Time           `json:"detection_time" example:"2026-03-01T08:00:00Z" doc:"Data time of the detection."`
+	Evidence        string              `json:"evidence" maxLength:"4000" example:"Checksum 9a03 in place of 64b9." doc:"What it saw, in a sentence."`
+	ContextEvidence string              `json:"context_evidence,omitempty" maxLength:"4000" example:"No maintenance was announced." doc:"What the context says of it."`
+	Conversation    *reportConversation `json:"conversation,omitempty" doc:"Whose packets it is about; its client is the attacker of an incident."`
+}
+
+// reportConversation is a breakwater.Conversation as it is reported.
+type reportConversation struct {
+	Client   netip.Addr          `json:"client,omitzero" example:"10.0.0.57" doc:"IP address of the end that asked."`
+	Server   netip.Addr          `json:"server,omitzero" example:"10.0.0.11" doc:"IP address of the end that answered."`
+	Protocol breakwater.Protocol `json:"protocol,omitempty" maxLength:"32" example:"modbus" doc:"What was spoken."`
+	Port     uint16              `json:"port,omitempty" maximum:"65535" example:"502" doc:"The server's port; where absent, there is none or it is many."`
 }
 
 func (s *server) reportAlert(ctx context.Context, in *alertReport) (*alertAnswer, error) {
@@ -92,7 +101,7 @@ func (s *server) reportAlert(ctx context.Context, in *alertReport) (*alertAnswer
 	for _, src := range b.Sources {
 		one := breakwater.Source{Layer: src.Layer, Model: src.Model, Confidence: src.Confidence, DetectedAt: src.DetectionTime, Evidence: src.Evidence, ContextEvidence: src.ContextEvidence}
 		if src.Conversation != nil {
-			one.Talk = *src.Conversation
+			one.Talk = breakwater.Conversation(*src.Conversation)
 		}
 		r.Sources = append(r.Sources, one)
 	}
@@ -104,11 +113,26 @@ func (s *server) reportAlert(ctx context.Context, in *alertReport) (*alertAnswer
 	if err != nil {
 		return nil, err
 	}
-	if !created {
-		return answerAlert(http.StatusOK, kept), nil
+	status := http.StatusOK
+	if created {
+		status = http.StatusCreated
+		s.publish(ctx, kept, true)
 	}
-	s.publish(ctx, kept, true)
-	return answerAlert(http.StatusCreated, kept), nil
+	// Also of one that was there: what it shows may not have been taken in when it came first.
+	if err := s.Flow.Observe(ctx, kept.FacilityID, sightings(kept)); err != nil {
+		return nil, err
+	}
+	return answerAlert(status, kept), nil
+}
+
+// sightings are what the sources of an alert show of techniques, but for those that are muted.
+func sightings(a *breakwater.Alert) (shown []breakwater.Sighting) {
+	for _, src := range a.Sources {
+		if src.Technique != "" && !src.Muted {
+			shown = append(shown, breakwater.Sighting{Technique: src.Technique, Name: src.TechniqueName, Time: src.DetectedAt, Alert: a.ID})
+		}
+	}
+	return shown
 }
 
 // publish tells of an alert that began or changed. It is saved: where it cannot be told, a reload shows it.

@@ -100,18 +100,18 @@ func (s *server) exportAlerts(_ context.Context, q *exportQuery) (*handOver, err
 		if err == nil {
 			err = out.Flush()
 		}
-		s.exportEnded(ctx.Context(), w, begun, err)
+		s.ended(ctx.Context(), "export-alerts", w, begun, err)
 	}}, nil
 }
 
-// exportEnded answers with the problem where nothing was written yet. Later it can only cut the answer short, so that
-// nobody takes it for whole.
-func (s *server) exportEnded(ctx context.Context, w http.ResponseWriter, begun bool, err error) {
+// ended is the end of an answer that is written bit by bit: it answers with the problem where nothing was written yet.
+// Later it can only cut the answer short, so that nobody takes it for whole.
+func (s *server) ended(ctx context.Context, operation string, w http.ResponseWriter, begun bool, err error) {
 	switch {
 	case err == nil:
 		return
 	case !begun:
-		problem := s.problem(ctx, "export-alerts", err)
+		problem := s.problem(ctx, operation, err)
 		status := http.StatusInternalServerError
 		if p, ok := problem.(huma.StatusError); ok {
 			status = p.GetStatus()
@@ -119,7 +119,7 @@ func (s *server) exportEnded(ctx context.Context, w http.ResponseWriter, begun b
 		writeProblem(w, status, problem.Error())
 		return
 	case ctx.Err() == nil:
-		s.Logger.WarnContext(ctx, "an export of alerts was cut short", "err", err)
+		s.Logger.WarnContext(ctx, "an answer was cut short", "operation", operation, "err", err)
 	}
 	panic(http.ErrAbortHandler)
 }

@@ -16,11 +16,16 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"breakwater"
+	"breakwater/internal/demo"
+	"breakwater/internal/fl"
 	"breakwater/internal/live"
 	"breakwater/internal/pipeline"
 	"breakwater/internal/store"
@@ -38,8 +43,12 @@ type Config struct {
 	Ingest func(context.Context, IngestRequest) (IngestResult, error)
 	// Flow is the way of the data: it takes batches and logs, and knows the rules and each facility's last minute.
 	Flow *pipeline.Server
+	// Federation runs rounds here; nil: none are run.
+	Federation *fl.Coordinator
 	// Status is how the whole system stands.
 	Status func(context.Context) (breakwater.SystemStatus, error)
+	// Demo plays the simulated plants; nil: it is off.
+	Demo *demo.Runner
 
 	Web            http.Handler // the web app, for every path that is not the API's; nil: there is none
 	Version        string       // of the program
@@ -70,18 +79,21 @@ const documentVersion = "1.0.0"
 // server is what the routes of all nouns share.
 type server struct {
 	Config
-	json, yaml           []byte // the description
-	asyncJSON, asyncYAML []byte // that of the live messages
+	json, yaml           []byte          // the description
+	asyncJSON, asyncYAML []byte          // that of the live messages
+	refused              map[string]bool // patterns of the mux that elsewhere answers (see besides)
+	training             sync.Mutex      // held while models are trained
 }
 
 // New makes the handler. The error is of kind Invalid where an origin of the configuration is none.
 func New(c Config) (http.Handler, error) {
-	s := &server{Config: c}
+	s := &server{Config: c, refused: map[string]bool{}}
 	if s.MaxIngestBytes == 0 {
 		s.MaxIngestBytes = 16 << 30
 	}
 	mux := http.NewServeMux()
-	doc, err := s.routes(mux)
+	s.routes(mux)
+	doc, err := document()
 	if err != nil {
 		return nil, err
 	}
@@ -98,26 +110,41 @@ func New(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	s.docs(mux)
-	mux.HandleFunc("/", s.elsewhere(mux))
+	elsewhere := s.elsewhere(mux)
+	for _, pattern := range besides(mux, doc) {
+		s.refused[pattern] = true
+		mux.HandleFunc(pattern, elsewhere)
+	}
+	mux.HandleFunc("/", elsewhere)
 	return s.guard(mux)
 }
 
 // OpenAPI is the description of the API as it is served at /openapi.json.
 func OpenAPI() ([]byte, error) {
-	doc, err := (&server{}).routes(http.NewServeMux())
+	doc, err := document()
 	if err != nil {
 		return nil, err
 	}
 	return marshal(doc)
 }
 
-// routes registers every noun's routes and returns their description.
-func (s *server) routes(mux *http.ServeMux) (*huma.OpenAPI, error) {
+// document is the description of the API. It is made of routes of its own, which nobody asks: what describe adds to the
+// schemas is for readers, and changes neither what the server checks nor how it says what is wrong.
+func document() (*huma.OpenAPI, error) {
+	doc := (&server{}).routes(http.NewServeMux())
+	return doc, describe(doc)
+}
+
+// routes registers every noun's routes and returns what they say of themselves.
+func (s *server) routes(mux *http.ServeMux) *huma.OpenAPI {
 	config := huma.DefaultConfig("Breakwater", documentVersion)
-	config.Info.Description = "Threat detection for industrial control systems. Times are RFC 3339 in UTC; errors are RFC 9457 problems whose `detail` says what to do."
+	config.Info.Description = "Threat detection for industrial control systems. Times are RFC 3339 in UTC; errors are RFC 9457 problems whose `detail` says what to do. " +
+		"Beside what each route says, every one answers a Host that is not this server with 421, a page of an origin that is not allowed with 403, a method that it does not take with 405, and a path that is written otherwise, as //api/alerts, with a redirect."
 	config.CreateHooks = nil // it would add a member $schema to every answer
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.RejectUnknownQueryParameters = true
+	jsonFormat := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal}
+	config.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
 	config.Transformers = []huma.Transformer{explain}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer",
 		Description: "The server's API_TOKEN, where it has one. A WebSocket may show it in connect instead: `{\"id\":1,\"connect\":{\"token\":\"TOKEN\"}}`."}}
@@ -131,15 +158,19 @@ func (s *server) routes(mux *http.ServeMux) (*huma.OpenAPI, error) {
 	s.assetRoutes(h)
 	s.baselineRoutes(h)
 	s.ruleRoutes(h)
+	s.modelRoutes(h)
 	s.contextRoutes(h)
 	s.predictionRoutes(h)
+	s.mitreRoutes(h)
 	s.federationRoutes(h)
+	s.trainingRoutes(h)
 	s.statusRoutes(h)
+	s.demoRoutes(h)
 	s.ingestRoutes(h)
 	s.rowRoutes(h)
 	s.healthRoutes(h)
 	s.liveRoutes(h)
-	return h.OpenAPI(), describe(h.OpenAPI())
+	return h.OpenAPI()
 }
 
 // register adds one route, whose errors are breakwater.Errors.
@@ -148,6 +179,13 @@ func register[I, O any](s *server, h huma.API, op huma.Operation, handle func(co
 		op.Security = []map[string][]string{}
 	} else {
 		op.Errors = append(slices.Clone(op.Errors), http.StatusUnauthorized)
+	}
+	op.Errors = append(op.Errors, bodyStatuses(reflect.TypeFor[I]())...)
+	if strings.Contains(op.Path, "{") {
+		op.Errors = append(op.Errors, http.StatusNotFound) // where it holds nothing
+	}
+	if !op.SkipValidateParams {
+		op.Errors = append(op.Errors, http.StatusUnprocessableEntity) // an unknown query parameter, at least
 	}
 	huma.Register(h, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
@@ -162,7 +200,7 @@ func register[I, O any](s *server, h huma.API, op huma.Operation, handle func(co
 // all the rest, which is the web app's.
 func (s *server) elsewhere(mux *http.ServeMux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if allowed := methods(mux, r); len(allowed) > 0 {
+		if allowed := s.methods(mux, r); len(allowed) > 0 {
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
 			writeProblem(w, http.StatusMethodNotAllowed, r.URL.Path+" does not take "+r.Method+": use "+strings.Join(allowed, " or "))
 			return
@@ -181,13 +219,31 @@ func ofAPI(path string) bool {
 	return slices.Contains([]string{"api", "ws", "docs"}, first)
 }
 
+// verbs are the methods that routes take.
+var verbs = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+// besides are patterns of paths that routes have, with methods for which only a route with an id in that place would take
+// them: GET /api/alerts/status is not the alert whose id is status.
+func besides(mux *http.ServeMux, doc *huma.OpenAPI) []string {
+	var patterns []string
+	for path := range doc.Paths {
+		for _, method := range verbs {
+			_, taken := mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: path}})
+			if !strings.Contains(path, "{") && strings.HasPrefix(taken, method+" ") && taken != method+" "+path {
+				patterns = append(patterns, method+" "+path)
+			}
+		}
+	}
+	return patterns
+}
+
 // methods are those by which a path can be asked for, where this request's is none of them.
-func methods(mux *http.ServeMux, r *http.Request) []string {
+func (s *server) methods(mux *http.ServeMux, r *http.Request) []string {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+	for _, method := range verbs {
 		other := r.Clone(r.Context())
 		other.Method = method
-		if _, pattern := mux.Handler(other); strings.HasPrefix(pattern, method+" ") {
+		if _, pattern := mux.Handler(other); strings.HasPrefix(pattern, method+" ") && !s.refused[pattern] {
 			allowed = append(allowed, method)
 		}
 	}

@@ -71,7 +71,7 @@ func open(t *testing.T, ingest func(context.Context, IngestRequest) (IngestResul
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(h)
+	s := httptest.NewServer(asDescribed(t, h))
 	t.Cleanup(s.Close)
 	return s, db
 }

@@ -86,12 +86,12 @@ type importRequest struct {
 	stream
 }
 
-func (s *server) importAssets(ctx context.Context, in *importRequest) (*response[tally], error) {
+func (s *server) importAssets(ctx context.Context, in *importRequest) (*response[Tally], error) {
 	if err := breakwater.CheckFacilityID(in.ID); err != nil {
 		return nil, err
 	}
 	in.body.left = namesMaxBytes
-	t := tally{Errors: []ingestError{}}
+	t := Tally{Errors: []ingestError{}}
 	var named []breakwater.Asset
 	save := func() error {
 		err := s.Store.NameAssets(ctx, in.ID, named)
@@ -140,7 +140,7 @@ func (s *server) importAssets(ctx context.Context, in *importRequest) (*response
 	case columns == nil:
 		return nil, noColumns
 	}
-	return &response[tally]{t}, nil
+	return &response[Tally]{t}, nil
 }
 
 var noColumns = &breakwater.Error{Kind: breakwater.Invalid, Field: "body",

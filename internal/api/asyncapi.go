@@ -74,6 +74,7 @@ func messageSchemas() (huma.Registry, error) {
 	}
 	for name, schema := range schemas.Map() {
 		listsAreNeverNull(schema)
+		asInGo(schema, schemas.TypeFromRef(schemaPrefix+name))
 		fields := words[name]
 		if name == "Alert" {
 			fields = alertWords

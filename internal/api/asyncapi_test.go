@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -59,11 +60,19 @@ func TestAsyncAPIIsWhatTheHubSends(t *testing.T) {
 	}
 	predictions := []*breakwater.Prediction{
 		{ID: id, Timestamp: at, FacilityID: "plant-1", Current: "T0846", AlertID: &id, Validated: true, ValidationTime: &at,
-			Predicted: []breakwater.PredictedTechnique{{TechniqueID: "T0855", Probability: .5, Rank: 1}}},
-		{ID: id, Timestamp: at, FacilityID: "plant-1", Current: "T0846", Predicted: []breakwater.PredictedTechnique{}},
+			Seen: []string{"T0846"}, Status: breakwater.PredictionValidated, ExpiresAt: at,
+			Predicted: []breakwater.PredictedTechnique{{TechniqueID: "T0855", Probability: .5, Rank: 1, ObservedAt: &at, ObservedIn: &id,
+				Why: []breakwater.Reason{{Kind: "campaign", ID: "C0025", Name: "2016 Ukraine Electric Power Attack", Share: .5, Path: []string{"T0846", "C0025", "T0855"}, Seen: []string{"T0846"}}}}}},
+		{ID: id, Timestamp: at, FacilityID: "plant-1", Current: "T0846", Seen: []string{}, Status: breakwater.PredictionOpen, ExpiresAt: at,
+			Predicted: []breakwater.PredictedTechnique{{TechniqueID: "T0855", Rank: 1, Why: []breakwater.Reason{}}}},
 	}
 	facilities := []*breakwater.FacilityStatus{{ID: "plant-1", Name: "North", Status: breakwater.Active, LastSeen: &at, PacketsPerSec: 4}, {ID: "plant-1", Status: breakwater.Silent}}
 	statuses := []*breakwater.SystemStatus{{FLProgress: &half, PredictionAccuracy: &half, Facilities: []breakwater.FacilityStatus{*facilities[0]}}, {Facilities: []breakwater.FacilityStatus{}}}
+	demos := []*breakwater.DemoRun{
+		{ID: id, Scenario: "port-scan", Facilities: []string{"demo-northgate"}, Status: breakwater.DemoFailed, Stage: "ended", Progress: 100, Message: "1 expectation not met",
+			Expected: []breakwater.DemoCheck{{What: "an alert", Found: true, Detail: "port-scan", After: &half, AlertID: &id}}, StartedAt: at, EndedAt: &at, Version: 2},
+		{ID: id, Scenario: "reset", Facilities: []string{}, Status: breakwater.DemoRunning, Expected: []breakwater.DemoCheck{{What: "an alert"}}, StartedAt: at},
+	}
 
 	s := serve(t, nil)
 	tell := map[string]func(i int) error{
@@ -73,10 +82,13 @@ func TestAsyncAPIIsWhatTheHubSends(t *testing.T) {
 		"fl_client": func(i int) error {
 			return s.hub.Client([]*breakwater.FLClient{&client, {ID: "c1", FacilityID: "plant-1", Status: "offline"}}[i])
 		},
-		"prediction_created":   func(i int) error { return s.hub.PredictionCreated(predictions[i]) },
-		"prediction_validated": func(i int) error { return s.hub.PredictionValidated(predictions[i]) },
+		"prediction_created":   func(i int) error { return s.hub.Prediction("created", predictions[i]) },
+		"prediction_updated":   func(i int) error { return s.hub.Prediction("updated", predictions[i]) },
+		"prediction_validated": func(i int) error { return s.hub.Prediction("validated", predictions[i]) },
+		"prediction_expired":   func(i int) error { return s.hub.Prediction("expired", predictions[i]) },
 		"system_status":        func(i int) error { return s.hub.System(statuses[i]) },
 		"facility_status":      func(i int) error { return s.hub.Facility(facilities[i]) },
+		"demo_progress":        func(i int) error { return s.hub.Demo(demos[i]) },
 	}
 	if len(tell) != len(live.Messages) {
 		t.Errorf("the hub has %d types of message, this test knows %d", len(live.Messages), len(tell))
@@ -144,7 +156,26 @@ func faults(schemas map[string]map[string]any, schema map[string]any, at string,
 	if ref, ok := schema["$ref"].(string); ok {
 		return faults(schemas, schemas[strings.TrimPrefix(ref, "#/components/schemas/")], at, value)
 	}
+	for _, several := range []string{"oneOf", "anyOf"} {
+		choices, ok := schema[several].([]any)
+		if !ok {
+			continue
+		}
+		var none []string
+		for _, choice := range choices {
+			wrong := faults(schemas, choice.(map[string]any), at, value)
+			if len(wrong) == 0 {
+				none = nil
+				break
+			}
+			none = append(none, wrong...)
+		}
+		all = append(all, none...)
+	}
 	types, ok := schema["type"].([]any)
+	if !ok && schema["type"] == nil {
+		return all // of any type
+	}
 	if !ok {
 		types = []any{schema["type"]}
 	}
@@ -156,8 +187,17 @@ func faults(schemas map[string]map[string]any, schema map[string]any, at string,
 		is["boolean"] = true
 	case float64:
 		is["number"], is["integer"] = true, v == float64(int64(v))
+		if least, ok := schema["minimum"].(float64); ok && v < least {
+			all = append(all, fmt.Sprintf("%s is %v, less than %v", at, v, least))
+		}
+		if most, ok := schema["maximum"].(float64); ok && v > most {
+			all = append(all, fmt.Sprintf("%s is %v, more than %v", at, v, most))
+		}
 	case string:
 		is["string"] = true
+		if pattern, ok := schema["pattern"].(string); ok && !regexp.MustCompile(pattern).MatchString(v) {
+			all = append(all, fmt.Sprintf("%s is %q, which %s does not match", at, v, pattern))
+		}
 		if _, err := time.Parse(time.RFC3339, v); schema["format"] == "date-time" && err != nil {
 			all = append(all, fmt.Sprintf("%s is no time: %s", at, v))
 		}
@@ -174,9 +214,12 @@ func faults(schemas map[string]map[string]any, schema map[string]any, at string,
 		is["object"] = true
 		properties, _ := schema["properties"].(map[string]any)
 		for name, field := range v {
+			others, _ := schema["additionalProperties"].(map[string]any)
 			if property, ok := properties[name].(map[string]any); ok {
 				all = append(all, faults(schemas, property, at+"."+name, field)...)
-			} else {
+			} else if others != nil {
+				all = append(all, faults(schemas, others, at+"."+name, field)...)
+			} else if schema["additionalProperties"] != true {
 				all = append(all, at+"."+name+" is not described")
 			}
 		}

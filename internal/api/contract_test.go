@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +25,7 @@ import (
 	"breakwater/internal/live"
 	"breakwater/internal/pipeline"
 	"breakwater/internal/plant"
+	"breakwater/internal/predict"
 	"breakwater/internal/store"
 	"breakwater/internal/store/storetest"
 	"breakwater/internal/window"
@@ -36,9 +38,11 @@ import (
 // whole is the API over the real database, hub, detectors and pipeline, as the program wires them.
 type whole struct {
 	*httptest.Server
-	store *store.Store
-	hub   *live.Hub
-	log   *syncBuffer
+	databaseURL string
+	store       *store.Store
+	hub         *live.Hub
+	flow        *pipeline.Server
+	log         *syncBuffer
 }
 
 // syncBuffer is a log that handlers write and a test reads.
@@ -61,7 +65,8 @@ func (s *syncBuffer) String() string {
 
 func serve(t *testing.T, change func(*Config), configure ...func(*http.Server)) *whole {
 	t.Helper()
-	db, err := store.Open(t.Context(), storetest.URL(t))
+	databaseURL := storetest.URL(t)
+	db, err := store.Open(t.Context(), databaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +91,11 @@ func serve(t *testing.T, change func(*Config), configure ...func(*http.Server)) 
 		if err := hub.Alert(a, created); err != nil {
 			t.Error(err)
 		}
-	}}
+	}, Outlook: &pipeline.Outlook{Predictor: predict.Builtin, Publish: func(e store.PredictionEvent) {
+		if err := hub.Prediction(e.What, e.Prediction); err != nil {
+			t.Error(err)
+		}
+	}}}
 	config := Config{Store: db, Hub: hub, Flow: flow, Status: statusOf(db), Version: "1.2.3", AllowedOrigins: []string{"http://localhost:3000"}, Hosts: []string{"plant.example"}, Logger: logger,
 		Ingest: func(ctx context.Context, r IngestRequest) (IngestResult, error) {
 			source, err := capture.NewReader(r.Body, r.Name)
@@ -104,7 +113,7 @@ func serve(t *testing.T, change func(*Config), configure ...func(*http.Server)) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(handler)
+	server := httptest.NewUnstartedServer(asDescribed(t, handler))
 	for _, f := range configure {
 		f(server.Config)
 	}
@@ -116,7 +125,7 @@ func serve(t *testing.T, change func(*Config), configure ...func(*http.Server)) 
 		}
 		server.Close()
 	})
-	return &whole{server, db, hub, log}
+	return &whole{server, databaseURL, db, hub, flow, log}
 }
 
 // record is a capture of the simulated plant: 40 s of normal work, then a port scan.
@@ -505,8 +514,8 @@ func TestFaults(t *testing.T) {
 		{errors.New("secret"), 500, internalDetail},
 		{&breakwater.Error{Kind: breakwater.Internal, Message: "secret"}, 500, internalDetail},
 		{&breakwater.Error{Kind: breakwater.Unavailable, Message: "the disk is full", Err: errors.New("secret")}, 503, "the disk is full"},
-		{&breakwater.Error{Kind: breakwater.Conflict, Message: "another is learning"}, 409, "another is learning"},
-		{fmt.Errorf("feeding in: %w", &breakwater.Error{Kind: breakwater.NotFound, Message: "no such facility"}), 404, "no such facility"},
+		{&breakwater.Error{Kind: breakwater.TooLarge, Message: "that is too much"}, 413, "that is too much"},
+		{fmt.Errorf("feeding in: %w", &breakwater.Error{Kind: breakwater.Unavailable, Message: "the database is away"}), 503, "the database is away"},
 	} {
 		fault = c.err
 		got := ask(t, "POST", s.URL+"/api/ingest/pcap", strings.NewReader("x"))
@@ -529,7 +538,7 @@ func TestStatuses(t *testing.T) {
 // Whoever reads the description learns of each field and parameter what it means and how it looks.
 func TestDescriptionIsComplete(t *testing.T) {
 	t.Parallel()
-	doc, err := (&server{}).routes(http.NewServeMux())
+	doc, err := document()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -538,23 +547,37 @@ func TestDescriptionIsComplete(t *testing.T) {
 			if p.Description == "" {
 				t.Errorf("%s.%s has no description", name, property)
 			}
-			refers := p.Ref != "" || p.Items != nil && p.Items.Ref != ""
+			refers := p.Ref != "" || p.Items != nil && p.Items.Ref != "" || len(p.OneOf) > 0
 			if len(p.Examples) == 0 && !refers {
 				t.Errorf("%s.%s has no example", name, property)
 			}
 		}
 	}
 	for path, item := range doc.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete} {
-			if op == nil {
-				continue
-			}
+		for _, op := range operations(item) {
 			if op.Summary == "" || op.OperationID == "" {
 				t.Errorf("%s %s has no summary or id", op.Method, path)
 			}
 			for _, p := range op.Parameters {
 				if p.Description == "" || len(p.Schema.Examples) == 0 && p.Example == nil {
 					t.Errorf("%s %s: parameter %s has no description or example", op.Method, path, p.Name)
+				}
+			}
+			bodies := map[string]*huma.MediaType{}
+			if op.RequestBody != nil && op.RequestBody.Description == "" {
+				maps.Copy(bodies, op.RequestBody.Content)
+			}
+			for status, r := range op.Responses {
+				if r.Description == "" {
+					t.Errorf("%s %s: status %s has no description", op.Method, path, status)
+				}
+				for name, body := range r.Content {
+					bodies[status+" "+name] = body
+				}
+			}
+			for name, body := range bodies {
+				if s := body.Schema; s == nil || s.Ref == "" && s.Description == "" && (s.Items == nil || s.Items.Ref == "") && len(s.OneOf) == 0 {
+					t.Errorf("%s %s: the body %s has no description", op.Method, path, name)
 				}
 			}
 		}

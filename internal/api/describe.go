@@ -3,7 +3,9 @@ package api
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 
 	"breakwater"
 
@@ -19,17 +21,36 @@ var words = map[string]map[string]field{
 	"Incident":           incidentWords,
 	"IncidentDetail":     incidentWords,
 	"Mute":               muteWords,
+	"ModelVersion":       modelWords,
 	"Prediction":         predictionWords,
 	"PredictedTechnique": predictedWords,
+	"Reason":             reasonWords,
+	"Layer":              layerWords,
+	"LayerVersions":      layerVersionsWords,
+	"LayerTechnique":     layerTechniqueWords,
+	"LayerGradient":      layerGradientWords,
 	"Round":              roundWords,
 	"FLClient":           clientWords,
 	"PrivacyMetrics":     privacyWords,
+	"Task":               taskWords,
+	"Lesson":             lessonWords,
+	"Shape":              shapeWords,
+	"Context":            contextShapeWords,
+	"Evaluation":         evaluationWords,
 	"SystemStatus":       statusWords,
+	"DemoRun":            demoWords,
+	"DemoCheck":          demoCheckWords,
 	"FacilityStatus":     facilityStatusWords,
 	"IngestStatus":       ingestStatusWords,
 	"Facility":           facilityWords,
 	"Sensor":             sensorWords,
 	"Asset":              assetWords,
+	"Window":             windowWords,
+	"RawFeatures":        rawWords,
+	"Detection":          detectionWords,
+	"Batch":              batchWords,
+	"Event":              eventWords,
+	"Endpoint":           endpointWords,
 	"Source": {
 		"layer":            {doc: "Which layer of detection spoke: 1 something is wrong, 2 which technique it is, 3 what comes next.", example: 1, enum: []any{1, 2, 3}},
 		"model_name":       {doc: "The id of the rule or model.", example: "write-from-new-host"},
@@ -81,8 +102,6 @@ type field struct {
 	example any
 	enum    []any
 	format  string
-
-	nullable bool // which huma does not see of a pointer to what is text in JSON
 }
 
 var (
@@ -139,22 +158,48 @@ var (
 	}
 )
 
-// describe completes the description: words, and lists that are never null. A word of a field that is not there is a
-// mistake of this package.
+// describe completes the description: words, what huma does not see of Go's types, and the forms of texts that handlers
+// check in words of their own. A word of a field that is not there is a mistake of this package.
 func describe(doc *huma.OpenAPI) error {
+	for path, item := range doc.Paths {
+		if item.Post != nil && item.Post.RequestBody != nil && item.Post.RequestBody.Content["application/x-ndjson"] != nil {
+			describeRows(doc.Components.Schemas, path, item.Post.RequestBody)
+		}
+	}
 	schemas := doc.Components.Schemas.Map()
 	for name, fields := range words {
 		if err := describeFields(name, schemas[name], fields); err != nil {
 			return err
 		}
 	}
-	for _, schema := range schemas {
+	for name, schema := range schemas {
 		listsAreNeverNull(schema)
+		asInGo(schema, doc.Components.Schemas.TypeFromRef(schemaPrefix+name))
 	}
+	answered := map[string]bool{} // the schemas that answers refer to
 	for _, item := range doc.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Delete} {
-			if op == nil {
-				continue
+		for _, op := range operations(item) {
+			for _, r := range op.Responses {
+				for _, body := range r.Content {
+					references(doc.Components.Schemas, body.Schema, answered)
+				}
+			}
+		}
+	}
+	for path, item := range doc.Paths {
+		for _, op := range operations(item) {
+			if op.RequestBody != nil && op.RequestBody.Content["application/json"] != nil {
+				asSent(doc.Components.Schemas, op.RequestBody.Content["application/json"].Schema, answered)
+			}
+			if op.RequestBody != nil && op.RequestBody.Required {
+				for _, body := range op.RequestBody.Content {
+					if least := 1; body.Schema.Format == "binary" {
+						body.Schema.MinLength = &least
+					}
+				}
+			}
+			for _, p := range op.Parameters {
+				describeForm(path, p)
 			}
 			for _, r := range op.Responses {
 				if body := r.Content["application/json"]; body != nil && body.Schema != nil && body.Schema.Type == huma.TypeArray {
@@ -163,6 +208,8 @@ func describe(doc *huma.OpenAPI) error {
 			}
 		}
 	}
+	delete(doc.Paths["/ws"].Get.Responses, "200")                                                          // huma's, where nothing else is said
+	delete(doc.Paths["/api/facilities/{id}/baseline"].Put.RequestBody.Content, "application/octet-stream") // huma's, for bytes
 	baseline := doc.Paths["/api/facilities/{id}/baseline"].Get.Responses["200"].Content["application/json"]
 	baseline.Schema = &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "What each detector learned, as it keeps it."}
 	return nil
@@ -178,14 +225,167 @@ func describeFields(name string, schema *huma.Schema, fields map[string]field) e
 		if f.format != "" {
 			p.Format = f.format
 		}
-		if f.nullable {
-			p.Nullable = true
-		}
 		if f.example != nil {
 			p.Examples = []any{f.example}
 		}
 	}
 	return nil
+}
+
+const schemaPrefix = "#/components/schemas/"
+
+// asInGo says of a schema what huma does not see of the type it is made of, or not in words of JSON Schema: that a pointer
+// may be null, how much an integer of few bits can hold, how an address is written.
+func asInGo(schema *huma.Schema, t reflect.Type) {
+	if t == nil || t.Kind() != reflect.Struct {
+		return
+	}
+	for _, p := range schema.Properties {
+		if p.Items != nil {
+			p = p.Items
+		}
+		if p.Format == "ip" { // which JSON Schema does not know
+			p.Format, p.AnyOf = "", []*huma.Schema{{Format: "ipv4"}, {Format: "ipv6"}}
+		}
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		p := schema.Properties[name]
+		switch {
+		case p == nil:
+		case f.Type.Kind() == reflect.Pointer && options == "":
+			schema.Properties[name] = orNothing(p)
+		case f.Type.Kind() == reflect.Uint8 || f.Type.Kind() == reflect.Uint16:
+			most := float64(uint64(1)<<f.Type.Bits() - 1)
+			p.Maximum = &most
+		}
+	}
+}
+
+// orNothing is a schema that also takes null.
+func orNothing(p *huma.Schema) *huma.Schema {
+	if p.Ref != "" {
+		return &huma.Schema{OneOf: []*huma.Schema{{Ref: p.Ref}, {Type: "null"}}, Description: p.Description}
+	}
+	p.Nullable = true
+	if len(p.AnyOf) > 0 {
+		p.AnyOf = append(p.AnyOf, &huma.Schema{Type: "null"})
+	}
+	if len(p.Enum) > 0 && !slices.Contains(p.Enum, nil) {
+		p.Enum = append(slices.Clone(p.Enum), nil)
+	}
+	return p
+}
+
+// operations are those of a path.
+func operations(item *huma.PathItem) []*huma.Operation {
+	return slices.DeleteFunc([]*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete}, func(op *huma.Operation) bool { return op == nil })
+}
+
+// references collects what a schema refers to.
+func references(schemas huma.Registry, schema *huma.Schema, found map[string]bool) {
+	if schema == nil || found[schema.Ref] {
+		return
+	}
+	if schema.Ref != "" {
+		found[schema.Ref] = true
+		schema = schemas.SchemaFromRef(schema.Ref)
+	}
+	references(schemas, schema.Items, found)
+	for _, s := range slices.Concat(slices.Collect(maps.Values(schema.Properties)), schema.OneOf) {
+		references(schemas, s, found)
+	}
+	if values, ok := schema.AdditionalProperties.(*huma.Schema); ok {
+		references(schemas, values, found)
+	}
+}
+
+// asSent says of what clients send, and is never answered, how its texts are written, and that null is as good as leaving
+// a field away that need not be there, as it is.
+func asSent(schemas huma.Registry, schema *huma.Schema, done map[string]bool) {
+	ref := schema.Ref
+	if ref != "" {
+		if done[ref] {
+			return
+		}
+		done[ref] = true
+		schema = schemas.SchemaFromRef(ref)
+	}
+	if schema.Items != nil {
+		asSent(schemas, schema.Items, done)
+	}
+	for name, p := range schema.Properties {
+		asSent(schemas, p, done)
+		required := slices.Contains(schema.Required, name)
+		if text := p; !cleaned[ref] {
+			if p.Items != nil {
+				text = p.Items
+			}
+			formOfText(name, text, required)
+		}
+		if !required {
+			schema.Properties[name] = orNothing(p)
+		}
+	}
+}
+
+// formOfText says of a field how its text is written, where nothing else does.
+func formOfText(name string, p *huma.Schema, required bool) {
+	switch {
+	case name == "ids": // each is told of in the answer
+	case p.Type != huma.TypeString || p.Pattern != "" || p.Format != "" || len(p.AnyOf) > 0 || len(p.Enum) > 0:
+	case name == "facility_id" && !required:
+		p.Pattern = strings.Replace(facilityForm, "{1,", "{0,", 1) // "" is as good as nothing
+	case name == "facility_id" || name == "facilities" || name == "id":
+		p.Pattern = facilityForm
+	case p.MinLength != nil:
+		p.Pattern = wordsForm
+	default:
+		p.Pattern = textForm
+	}
+}
+
+// The forms of texts.
+const (
+	facilityForm  = `^[a-z0-9_-]{1,64}$`
+	techniqueForm = `^T[0-9]{4}(\.[0-9]{3})?$`
+	versionForm   = `^(\*|[1-9][0-9]{0,8}|"[1-9][0-9]{0,8}")?$`
+	textForm      = `^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$`                                                         // as breakwater.CheckText has it
+	wordsForm     = `^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*[^\x00-\x20\x7f\x85\s][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$` // the same, and not blank
+	durationForm  = `^(0|([0-9]{1,5}(\.[0-9]{1,9})?(ns|us|ms|s|m|h)){1,6})$`
+)
+
+// cleaned are schemas whose texts may hold control characters, which are taken out.
+var cleaned = map[string]bool{schemaPrefix + "SensorRequestBody": true}
+
+// describeForm says of a parameter how its values are written.
+func describeForm(path string, p *huma.Param) {
+	values := p.Schema
+	if values.Items != nil {
+		least := 1
+		values.MinItems = &least
+		values = values.Items
+	}
+	under := func(prefixes ...string) bool {
+		return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
+	}
+	switch {
+	case values.Type != huma.TypeString:
+	case p.Name == "facility_id" || p.Name == "facility" || p.Name == "client" || p.Name == "id" && under("/api/facilities/", "/api/fl/clients/"):
+		values.Pattern = facilityForm
+	case p.Name == "after" && under("/api/fl/clients"):
+		values.Pattern = strings.Replace(facilityForm, "{1,", "{0,", 1)
+	case p.Name == "alert_id" || p.Name == "id" && under("/api/alerts/", "/api/incidents/", "/api/mutes/", "/api/predictions/"):
+		values.Format = "uuid"
+	case p.Name == "technique" || p.Name == "id" && under("/api/mitre/technique/"):
+		values.Pattern = techniqueForm
+	case p.Name == "If-Match":
+		values.Pattern = versionForm
+	case p.Name == "channels":
+		values.Pattern = `^(alerts|fl_status|predictions|system)(,(alerts|fl_status|predictions|system))*$`
+	case p.Name == "learn":
+		values.Pattern = durationForm
+	}
 }
 
 func listsAreNeverNull(schema *huma.Schema) {

@@ -64,10 +64,17 @@ type configResponse struct {
 }
 
 type sensorConfig struct {
-	FacilityID      string       `json:"facility_id" example:"plant-1" doc:"The facility."`
-	Rules           []configRule `json:"rules" nullable:"false" doc:"The rules to detect with, by id."`
-	RulesHash       string       `json:"rules_hash" example:"8f14e45fceea167a" doc:"Changes when a rule does."`
-	BaselineVersion int          `json:"baseline_version" minimum:"0" example:"3" doc:"Version of what was learned, to be read from GET /api/facilities/{id}/baseline; 0: nothing was."`
+	FacilityID      string        `json:"facility_id" example:"plant-1" doc:"The facility."`
+	Rules           []configRule  `json:"rules" nullable:"false" doc:"The rules to detect with, by id."`
+	RulesHash       string        `json:"rules_hash" example:"8f14e45fceea167a" doc:"Changes when a rule does."`
+	BaselineVersion int           `json:"baseline_version" minimum:"0" example:"3" doc:"Version of what was learned, to be read from GET /api/facilities/{id}/baseline; 0: nothing was."`
+	Models          []configModel `json:"models" nullable:"false" doc:"The models to detect with, by kind; at most one of each."`
+}
+
+type configModel struct {
+	Kind        string `json:"kind" example:"autoencoder" doc:"The kind of model."`
+	Version     int64  `json:"version" minimum:"1" example:"42" doc:"Its version, whose file is to be read from GET /api/models/{version}/file."`
+	Fingerprint string `json:"fingerprint" example:"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" doc:"SHA-256 of its file, in hex."`
 }
 
 type configRule struct {
@@ -81,8 +88,17 @@ func (s *server) getConfig(ctx context.Context, in *configRequest) (*configRespo
 	if err != nil && breakwater.KindOf(err) != breakwater.NotFound {
 		return nil, err
 	}
-	c := sensorConfig{FacilityID: in.ID, Rules: []configRule{}, RulesHash: detect.RulesHash(s.Flow.Rules), BaselineVersion: version}
-	etag := fmt.Sprintf("%q", fmt.Sprintf("%s-%d", c.RulesHash, version))
+	models, err := s.Store.ActiveModels(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	c := sensorConfig{FacilityID: in.ID, Rules: []configRule{}, RulesHash: detect.RulesHash(s.Flow.Rules), BaselineVersion: version, Models: []configModel{}}
+	tag := fmt.Sprintf("%s-%d", c.RulesHash, version)
+	for _, m := range models {
+		c.Models = append(c.Models, configModel{m.Kind, m.Version, m.Fingerprint})
+		tag += fmt.Sprintf("-%d", m.Version)
+	}
+	etag := fmt.Sprintf("%q", tag)
 	if matches(in.IfNoneMatch, etag) {
 		return nil, huma.ErrorWithHeaders(huma.Status304NotModified(), http.Header{"ETag": {etag}})
 	}

@@ -50,7 +50,7 @@ func TestFacilitiesAndAssets(t *testing.T) {
 	assets := s.URL + "/api/facilities/plant-1/assets"
 	got = ask(t, "GET", assets+"?role=controller", nil)
 	list = got.body["assets"].([]any)
-	if len(list) != 1 || got.body["total"] != 1.0 {
+	if len(list) != 2 || got.body["total"] != 2.0 {
 		t.Fatalf("controllers: %s", got.text)
 	}
 	plc := list[0].(map[string]any)
@@ -285,16 +285,16 @@ func TestUplink(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer spool.Close()
-	type change struct{ rules, baseline int }
+	type change struct{ rules, baseline, models int }
 	changes := make(chan change, 10)
 	var log syncBuffer
 	link := func() *client.Uplink {
 		return &client.Uplink{Client: c, Spool: spool, Facility: "north", Version: "1.2.3", Source: "eth1", Dir: dir, Log: slog.New(slog.NewTextHandler(&log, nil)),
-			Changed: func(rules []string, baseline []byte) { changes <- change{len(rules), len(baseline)} }}
+			Changed: func(c client.Change) { changes <- change{len(c.Rules), len(c.Baseline), len(c.Models)} }}
 	}
 	u := link()
 	u.Begin(t.Context())
-	if got := <-changes; got.rules < 20 || got.baseline != 0 {
+	if got := <-changes; got.rules < 20 || got.baseline != 0 || got.models != 0 {
 		t.Fatalf("at the beginning: %+v", got)
 	}
 	if err := u.Learned([]byte(`{"version":1,"entries":[]}`)); err != nil {
@@ -344,12 +344,16 @@ func TestUplink(t *testing.T) {
 	if got := ask(t, "PUT", s.URL+"/api/facilities/north/baseline", strings.NewReader(text(edited)), "Content-Type", "application/json"); got.status != 200 {
 		t.Fatal(got.text)
 	}
+	model := breakwater.ModelVersion{FacilityID: "north", Kind: "autoencoder", Source: breakwater.Trained, CreatedAt: at}
+	if _, _, err := s.store.SaveModel(t.Context(), model, []byte("a model file")); err != nil {
+		t.Fatal(err)
+	}
 	ctx, hangUp = context.WithCancel(t.Context())
 	defer hangUp()
 	ended = make(chan struct{})
 	go func() { defer close(ended); u.Run(ctx) }()
-	if got := <-changes; got.rules != 0 || got.baseline != len(text(edited)) {
-		t.Errorf("after an edit: %+v, want %d bytes of baseline alone", got, len(text(edited)))
+	if got := <-changes; got.rules != 0 || got.baseline != len(text(edited)) || got.models != 1 {
+		t.Errorf("after an edit: %+v, want %d bytes of baseline and a model alone", got, len(text(edited)))
 	}
 	hangUp()
 	<-ended
@@ -358,7 +362,7 @@ func TestUplink(t *testing.T) {
 	s.Close()
 	u = link()
 	u.Begin(t.Context())
-	if got := <-changes; got.rules < 20 || got.baseline != len(text(edited)) {
+	if got := <-changes; got.rules < 20 || got.baseline != len(text(edited)) || got.models != 1 {
 		t.Errorf("without a server: %+v", got)
 	}
 	if len(changes) != 0 {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 	"mime"
 	"net/http"
 	"slices"
@@ -25,20 +24,13 @@ func (s *server) rowRoutes(h huma.API) {
 	const stream = " The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. " +
 		"A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. "
 	const analysed = "What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing."
-	errs := []int{http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
+	errs := []int{http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
 	operation := func(id, path, summary, description, what string) huma.Operation {
 		text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Description: what}}
 		return huma.Operation{OperationID: id, Method: http.MethodPost, Path: "/api/ingest/" + path, Tags: []string{"Ingest"},
 			Summary: summary, Description: description, Errors: errs,
-			RequestBody: &huma.RequestBody{Required: true, Description: what, Content: map[string]*huma.MediaType{"application/x-ndjson": text}}}
+			RequestBody: &huma.RequestBody{Description: what + " An empty body is no rows.", Content: map[string]*huma.MediaType{"application/x-ndjson": text}}}
 	}
-	defer func() { // said afterwards: huma reads and checks a body that is described as JSON itself, and whole
-		for path, item := range h.OpenAPI().Paths {
-			if strings.HasPrefix(path, "/api/ingest/") && item.Post.RequestBody.Content["application/x-ndjson"] != nil {
-				item.Post.RequestBody.Content["application/json"] = item.Post.RequestBody.Content["application/x-ndjson"]
-			}
-		}
-	}()
 	register(s, h, operation("ingest-network-data", "network-data", "Feed in seconds of network data",
 		"Each is kept under its facility and timestamp: the same again replaces it."+stream,
 		"Windows: facility_id, timestamp (a whole second), packets_per_sec, bytes_per_sec, unique_src_ips, unique_dest_ips, protocol_distribution, failed_connections, avg_packet_size, inter_arrival_time, raw_features."), s.ingestWindows)
@@ -98,7 +90,7 @@ func tooManyRows(limit, accepted int64) error {
 
 // close says what ended the body, where it was not its end: over the limit is an error; a body that was cut short is one
 // rejected row.
-func (s *server) close(b *stream, t *tally, number int64) error {
+func (s *server) close(b *stream, t *Tally, number int64) error {
 	switch {
 	case b.body.err == nil:
 		return nil
@@ -114,6 +106,16 @@ type rowsRequest struct {
 	stream
 }
 
+// openRows is open, for rows that may name their facilities.
+func (s *server) openRows(in *rowsRequest) error {
+	if in.FacilityID != "" {
+		if err := breakwater.CheckFacilityID(in.FacilityID); err != nil {
+			return err
+		}
+	}
+	return s.open(&in.stream)
+}
+
 // facility is whose a row is that may name a facility.
 func (r *rowsRequest) facility(named string) (string, error) {
 	if named == "" {
@@ -125,7 +127,7 @@ func (r *rowsRequest) facility(named string) (string, error) {
 	return named, breakwater.CheckFacilityID(named)
 }
 
-func (s *server) ingestWindows(ctx context.Context, in *rowsRequest) (*response[tally], error) {
+func (s *server) ingestWindows(ctx context.Context, in *rowsRequest) (*response[Tally], error) {
 	return s.gather(ctx, in, func(text []byte) (breakwater.Batch, error) {
 		var w breakwater.Window
 		if err := decodeRow(text, &w); err != nil {
@@ -135,7 +137,7 @@ func (s *server) ingestWindows(ctx context.Context, in *rowsRequest) (*response[
 		if w.FacilityID, err = in.facility(w.FacilityID); err != nil {
 			return breakwater.Batch{}, err
 		}
-		if err := checkWindow(&w); err != nil {
+		if err := w.Check(); err != nil {
 			return breakwater.Batch{}, err
 		}
 		w.Time = w.Time.UTC()
@@ -143,25 +145,7 @@ func (s *server) ingestWindows(ctx context.Context, in *rowsRequest) (*response[
 	})
 }
 
-// checkWindow refuses what no second can have.
-func checkWindow(w *breakwater.Window) error {
-	if y := w.Time.UTC().Year(); w.Time.IsZero() || y < 1970 || y > 9998 || !w.Time.Truncate(time.Second).Equal(w.Time) {
-		return fmt.Errorf("timestamp %s is not the beginning of a second, as 2026-03-01T08:00:00Z is", w.Time.Format(time.RFC3339Nano))
-	}
-	for name, v := range map[string]float64{"packets_per_sec": w.PacketsPerSec, "bytes_per_sec": w.BytesPerSec, "avg_packet_size": w.AvgPacketSize,
-		"inter_arrival_time": w.InterArrivalMS, "unique_src_ips": float64(w.UniqueSrcIPs), "unique_dest_ips": float64(w.UniqueDestIPs),
-		"failed_connections": float64(w.FailedConns)} {
-		if !(v >= 0 && v <= math.MaxInt32*1e6) {
-			return fmt.Errorf("%s is %v, which cannot be", name, v)
-		}
-	}
-	if !(w.ProtocolMix >= 0 && w.ProtocolMix <= 1) {
-		return fmt.Errorf("protocol_distribution is %v: 0 to 1 are possible", w.ProtocolMix)
-	}
-	return nil
-}
-
-func (s *server) ingestDetections(ctx context.Context, in *rowsRequest) (*response[tally], error) {
+func (s *server) ingestDetections(ctx context.Context, in *rowsRequest) (*response[Tally], error) {
 	return s.gather(ctx, in, func(text []byte) (breakwater.Batch, error) {
 		d := breakwater.Detection{Count: 1}
 		if err := decodeRow(text, &d); err != nil {
@@ -179,16 +163,11 @@ func (s *server) ingestDetections(ctx context.Context, in *rowsRequest) (*respon
 }
 
 // gather puts rows of one facility that follow each other together and saves them, while the next are read.
-func (s *server) gather(ctx context.Context, in *rowsRequest, read func([]byte) (breakwater.Batch, error)) (*response[tally], error) {
-	if in.FacilityID != "" {
-		if err := breakwater.CheckFacilityID(in.FacilityID); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.open(&in.stream); err != nil {
+func (s *server) gather(ctx context.Context, in *rowsRequest, read func([]byte) (breakwater.Batch, error)) (*response[Tally], error) {
+	if err := s.openRows(in); err != nil {
 		return nil, err
 	}
-	t := tally{Errors: []ingestError{}}
+	t := Tally{Errors: []ingestError{}}
 	// What was read is saved, also where the client has gone meanwhile.
 	group, ctx := errgroup.WithContext(context.WithoutCancel(ctx))
 	full := make(chan breakwater.Batch, 1)
@@ -240,17 +219,17 @@ func (s *server) gather(ctx context.Context, in *rowsRequest, read func([]byte) 
 		return nil, err
 	}
 	err := s.close(&in.stream, &t, last)
-	return &response[tally]{t}, err
+	return &response[Tally]{t}, err
 }
 
 // ingestBatches takes a sensor's batches one after the other. Those that hold no detections, as the minutes or days that
 // waited in a spool mostly do, are saved together: an alert looks at the windows that came before it and at nothing else.
-func (s *server) ingestBatches(ctx context.Context, in *rowsRequest) (*response[tally], error) {
-	if err := s.open(&in.stream); err != nil {
+func (s *server) ingestBatches(ctx context.Context, in *rowsRequest) (*response[Tally], error) {
+	if err := s.openRows(in); err != nil {
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx)
-	t := tally{Errors: []ingestError{}}
+	t := Tally{Errors: []ingestError{}}
 	var waiting []breakwater.Batch
 	var numbers []int64 // of their rows
 	take := func() error {
@@ -297,7 +276,7 @@ func (s *server) ingestBatches(ctx context.Context, in *rowsRequest) (*response[
 		return nil, err
 	}
 	err := s.close(&in.stream, &t, last)
-	return &response[tally]{t}, err
+	return &response[Tally]{t}, err
 }
 
 // receiveTogether takes batches of one facility as one, or, where one of them is wrong, each by itself, and says of each
@@ -336,7 +315,7 @@ type logRequest struct {
 }
 
 type logIngested struct {
-	tally
+	Tally
 	Ignored    int64 `json:"ignored" minimum:"0" example:"10" doc:"Rows that are right but tell of nothing that is used here."`
 	Events     int64 `json:"events" minimum:"0" example:"2400" doc:"Messages and changes of connections that the rows told of."`
 	Windows    int64 `json:"windows" minimum:"0" example:"60" doc:"Seconds of traffic they filled."`
@@ -367,6 +346,10 @@ var (
 		breakwater.Control, breakwater.Unknown}
 )
 
+// eventLengthMax is the longest message, in bytes: longer than any protocol's, and short enough for the seconds that many
+// of them fill.
+const eventLengthMax = 16 << 20
+
 // checkEvent refuses what no decoder could have made, as far as a detector would stumble over it.
 func checkEvent(e *breakwater.Event) error {
 	y := e.Time.UTC().Year()
@@ -379,6 +362,8 @@ func checkEvent(e *breakwater.Event) error {
 		return fmt.Errorf("kind %q is none of %s", clip(string(e.Kind)), strings.Join(texts(eventKinds), ", "))
 	case e.Class != "" && !slices.Contains(eventClasses, e.Class):
 		return fmt.Errorf("class %q is none of %s", clip(string(e.Class)), strings.Join(texts(eventClasses), ", "))
+	case e.Length < 0 || e.Length > eventLengthMax || e.Code < 0 || e.ResponseTime < 0:
+		return fmt.Errorf("length is none from 0 to %d, or code or response_time_ns is negative", eventLengthMax)
 	case e.Src.Addr.Zone() != "" || e.Dst.Addr.Zone() != "":
 		return errors.New("an address has a zone")
 	case len(e.Values) > 2000:
@@ -416,7 +401,7 @@ func (s *server) ingestLog(ctx context.Context, in *logRequest, read func(text [
 	if err := s.open(&in.stream); err != nil {
 		return nil, err
 	}
-	done := logIngested{tally: tally{Errors: []ingestError{}}}
+	done := logIngested{Tally: Tally{Errors: []ingestError{}}}
 	last := int64(0)
 	var entries iter.Seq[pipeline.Entry] = func(yield func(pipeline.Entry) bool) {
 		going := true
@@ -443,7 +428,7 @@ func (s *server) ingestLog(ctx context.Context, in *logRequest, read func(text [
 		return nil, err
 	}
 	done.Events, done.Windows, done.Detections = stats.Events, stats.Windows, stats.Detections
-	err = s.close(&in.stream, &done.tally, last)
+	err = s.close(&in.stream, &done.Tally, last)
 	return &response[logIngested]{done}, err
 }
 

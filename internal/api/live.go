@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"breakwater/internal/live"
 
@@ -12,8 +13,14 @@ import (
 
 func (s *server) liveRoutes(h huma.API) {
 	tags := []string{"Live"}
-	message := &huma.Schema{Type: huma.TypeString, Description: "Server-sent events; the data of each is a JSON object of channel, type and data.",
-		Examples: []any{"id: alerts:Kx2f:7\ndata: {\"channel\":\"alerts\",\"type\":\"alert_created\",\"data\":{}}\n\n"}}
+	text := func(description string, example any, words ...any) *huma.Schema {
+		return &huma.Schema{Type: huma.TypeString, Description: description, Examples: []any{example}, Enum: words}
+	}
+	message := &huma.Schema{Type: huma.TypeObject, Required: []string{"data"}, Description: "One event.", Properties: map[string]*huma.Schema{
+		"id":    text("What Last-Event-ID says to go on behind it.", "alerts:Kx2f:7"),
+		"event": text("message, which is not written; or reload: what was missed is not kept any more.", "message", "message", "reload"),
+		"data":  text("A JSON object of channel, type and data; of a reload, of the channel alone.", `{"channel":"alerts","type":"alert_created","data":{}}`),
+	}}
 	register(s, h, huma.Operation{
 		OperationID: "stream", Method: http.MethodGet, Path: "/api/stream", Tags: tags,
 		Summary: "What happens, as server-sent events", Description: "For curl and simple clients. Last-Event-ID goes on after that event; an event `reload` says that what was missed is not kept any more.",
@@ -27,7 +34,23 @@ func (s *server) liveRoutes(h huma.API) {
 			"Where the server has a token, it comes in the header Authorization or in connect: `{\"id\":1,\"connect\":{\"token\":\"TOKEN\"}}`.",
 		SkipValidateParams: true, // Centrifuge's clients have some of their own
 		Responses:          map[string]*huma.Response{"101": {Description: "The connection is a WebSocket from here on."}},
-	}, func(context.Context, *struct{}) (*handOver, error) { return handOverTo(s.Hub.WebSocket()), nil })
+		Errors:             []int{http.StatusUpgradeRequired},
+	}, func(context.Context, *struct{}) (*handOver, error) {
+		return handOverTo(upgraded(s.Hub.WebSocket())), nil
+	})
+}
+
+// upgraded says to a request that does not ask for a WebSocket what is here.
+func upgraded(socket http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+			socket.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Upgrade", "websocket") // RFC 9110, section 15.5.22
+		w.Header().Set("Connection", "Upgrade")
+		writeProblem(w, http.StatusUpgradeRequired, "here is a WebSocket: connect with wscat -c or a client of Centrifuge, or read /api/stream, which is plain HTTP")
+	})
 }
 
 type streamRequest struct {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"breakwater"
@@ -33,17 +35,25 @@ func (s *server) predictionRoutes(h huma.API) {
 	}, s.getPrediction)
 	register(s, h, huma.Operation{
 		OperationID: "report-prediction", Method: http.MethodPost, Path: "/api/predictions", Tags: tags,
-		Summary:       "Report a prediction of another engine",
-		Description:   "The same report twice is one prediction: the second time is answered with 200. An id that names another prediction is refused with 409.",
+		Summary: "Report a prediction of another engine",
+		Description: "It is followed as Breakwater's own are: validated when an alert of the facility shows one of its techniques inside its timeframe, also where that was before the report; expired else. " +
+			"The same report twice is one prediction: the second time is answered with 200. An id that names another prediction is refused with 409.",
 		DefaultStatus: http.StatusCreated,
 		Errors:        append([]int{http.StatusConflict}, bodyErrors...),
 		Responses:     map[string]*huma.Response{"200": sameBody(h, breakwater.Prediction{}, "It was reported before, and is answered as it stands now.")},
 	}, s.reportPrediction)
 	register(s, h, huma.Operation{
 		OperationID: "validate-prediction", Method: http.MethodPost, Path: "/api/predictions/{id}/validate", Tags: tags,
-		Summary: "Mark a prediction as one that came true", Description: "The second time changes nothing.",
+		Summary: "Mark a prediction as one that came true", Description: "For what only people know: what alerts show validates predictions by itself. One that has expired is validated too. The second time changes nothing.",
 		Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
 	}, s.validatePrediction)
+	register(s, h, huma.Operation{
+		OperationID: "predict", Method: http.MethodPost, Path: "/api/predictions/predict", Tags: tags,
+		Summary: "What may come after techniques",
+		Description: "Of techniques that are named, of an alert, or of those that a facility's alerts have shown in the last 7 days of its data. The answer is not kept: the predictions that are kept and followed are " +
+			"made by themselves as alerts come, or reported to /api/predictions.",
+		Errors: append([]int{http.StatusNotFound}, bodyErrors...),
+	}, s.predictNext)
 }
 
 // bodyErrors are what a route with a JSON body may answer beside its own.
@@ -57,16 +67,17 @@ func orNull(h huma.API, path string) {
 
 // sameBody describes a further status of a route whose body is of type v.
 func sameBody(h huma.API, v any, description string) *huma.Response {
-	schema := huma.SchemaFromType(h.OpenAPI().Components.Schemas, reflect.TypeOf(v))
+	schema := h.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, "")
 	return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 }
 
 type predictionFilter struct {
-	Facility  []string `query:"facility" nullable:"false" example:"plant-1,plant-2" doc:"Ids of facilities."`
-	Validated string   `query:"validated" enum:"true,false" example:"true" doc:"true: only those that came true; false: only those that did not, so far."`
-	Page      int      `query:"page" minimum:"1" maximum:"1000000" default:"1" example:"1" doc:"Which page, from 1. A page past the last is empty; one that begins past the first 10,000 predictions is refused: use cursor."`
-	Limit     int      `query:"limit" minimum:"1" maximum:"200" default:"10" example:"50" doc:"Predictions on a page."`
-	Cursor    string   `query:"cursor" maxLength:"200" example:"MjAyNi0wMy0wMQ" doc:"The next_cursor of another page under the same filters: what comes behind it. In place of page."`
+	Facility  []string                      `query:"facility" nullable:"false" example:"plant-1,plant-2" doc:"Ids of facilities."`
+	Status    []breakwater.PredictionStatus `query:"status" nullable:"false" enum:"open,validated,expired" example:"open" doc:"What became of it."`
+	Validated string                        `query:"validated" enum:"true,false" example:"true" doc:"true: only those that came true; false: only those that did not, so far."`
+	Page      int                           `query:"page" minimum:"1" maximum:"1000000" default:"1" example:"1" doc:"Which page, from 1. A page past the last is empty; one that begins past the first 10,000 predictions is refused: use cursor."`
+	Limit     int                           `query:"limit" minimum:"1" maximum:"200" default:"10" example:"50" doc:"Predictions on a page."`
+	Cursor    string                        `query:"cursor" maxLength:"200" example:"MjAyNi0wMy0wMQ" doc:"The next_cursor of another page under the same filters: what comes behind it. In place of page."`
 }
 
 type predictionPage struct {
@@ -79,7 +90,7 @@ type predictionPage struct {
 }
 
 func (s *server) listPredictions(ctx context.Context, f *predictionFilter) (*response[predictionPage], error) {
-	filter := store.PredictionFilter{Facilities: f.Facility, Page: f.Page, Limit: f.Limit, After: f.Cursor}
+	filter := store.PredictionFilter{Facilities: f.Facility, Statuses: f.Status, Page: f.Page, Limit: f.Limit, After: f.Cursor}
 	if f.Validated != "" {
 		validated := f.Validated == "true"
 		filter.Validated = &validated
@@ -169,6 +180,9 @@ func createdOr200[T any](isNew bool, body T) *created[T] {
 
 func (s *server) reportPrediction(ctx context.Context, in *predictionReport) (*created[*breakwater.Prediction], error) {
 	b := &in.Body
+	if b.Source == breakwater.OwnEngine {
+		return nil, &breakwater.Error{Kind: breakwater.Invalid, Field: "source", Message: "source breakwater is what this program's own predictions have: name the engine that predicts"}
+	}
 	p := breakwater.Prediction{
 		Timestamp: time.Now(), FacilityID: b.FacilityID, Source: cmp.Or(b.Source, "external"), Current: b.Current, CurrentName: b.CurrentName,
 		Predicted: make([]breakwater.PredictedTechnique, len(b.Predicted)),
@@ -193,14 +207,20 @@ func (s *server) reportPrediction(ctx context.Context, in *predictionReport) (*c
 		p.FacilityID = "default"
 	}
 	for i, t := range b.Predicted {
-		p.Predicted[i] = breakwater.PredictedTechnique(t)
+		p.Predicted[i] = breakwater.PredictedTechnique{TechniqueID: t.TechniqueID, TechniqueName: t.TechniqueName, Probability: t.Probability, Rank: t.Rank, Timeframe: t.Timeframe}
 	}
 	kept, isNew, err := s.Store.SavePrediction(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	if isNew {
-		s.told(s.Hub.PredictionCreated(kept))
+		s.told(s.Hub.Prediction("created", kept))
+	}
+	if err := s.Flow.Review(ctx, kept); err != nil {
+		return nil, err
+	}
+	if kept, err = s.Store.Prediction(ctx, kept.ID); err != nil {
+		return nil, err
 	}
 	return createdOr200(isNew, kept), nil
 }
@@ -215,7 +235,7 @@ func (s *server) validatePrediction(ctx context.Context, in *predictionID) (*res
 		return nil, err
 	}
 	if changed {
-		s.told(s.Hub.PredictionValidated(p))
+		s.told(s.Hub.Prediction("validated", p))
 	}
 	return &response[*breakwater.Prediction]{p}, nil
 }
@@ -234,13 +254,16 @@ var (
 	predictionWords = map[string]field{
 		"id":                     {doc: "UUIDv7 of its timestamp, or as it was given.", example: "01930a7e-3c00-7abc-8def-0123456789ab", format: "uuid"},
 		"timestamp":              {doc: "Data time at which it was made.", example: "2026-03-01T08:00:00Z"},
+		"seen_techniques":        {doc: "ATT&CK for ICS ids of what had been seen by then and it was made from, in order of appearance; empty where another engine made it.", example: []any{"T0848", "T0846"}},
+		"status":                 {doc: "open until the last timeframe is over; validated when an alert showed one of its techniques inside that technique's timeframe, or a person said so; expired where none was.", example: "validated", enum: []any{"open", "validated", "expired"}},
+		"expires_at":             {doc: "Data time at which the last timeframe is over.", example: "2026-03-08T08:00:00Z"},
 		"facility_id":            {doc: "The facility it is about.", example: "plant-1"},
 		"source":                 {doc: "The engine that predicts.", example: "attack-forecaster"},
 		"current_technique":      {doc: "ATT&CK for ICS id of the technique seen last.", example: "T0846"},
 		"current_technique_name": {doc: "That technique's name; empty where the engine gave none.", example: "Remote System Discovery"},
-		"alert_id":               {doc: "The alert that showed it; null where none did, or it is not kept any more.", example: "01930a7e-3c00-7abc-8def-0123456789ab", format: "uuid", nullable: true},
-		"validated":              {doc: "Whether a predicted technique was seen later.", example: true},
-		"validation_time":        {doc: "When that was found; null until then.", example: "2026-03-01T08:20:00Z"},
+		"alert_id":               {doc: "The alert that showed it; null where none did, or it is not kept any more.", example: "01930a7e-3c00-7abc-8def-0123456789ab", format: "uuid"},
+		"validated":              {doc: "Whether its status is validated.", example: true},
+		"validation_time":        {doc: "Data time of the detection that showed it; where a person said so, when that was; null until then.", example: "2026-03-01T08:20:00Z"},
 		"predicted_techniques":   {doc: "What may come next, in order of rank."},
 		"version":                {doc: "Grows by one with each saved change: of two copies the greater is newer.", example: 1},
 	}
@@ -249,6 +272,115 @@ var (
 		"technique_name": {doc: "Its name; empty where the engine gave none.", example: "Unauthorized Command Message"},
 		"probability":    {doc: "How likely it is, 0 to 1.", example: 0.42},
 		"rank":           {doc: "Its place, 1 for the likeliest.", example: 1},
-		"timeframe":      {doc: "How soon, in the engine's words.", example: "15-60 minutes"},
+		"timeframe":      {doc: "How soon, in the engine's words. The latest time that they name counts; where they name none, 24 hours.", example: "within 24 hours"},
+		"why":            {doc: "What speaks for it, most first; at most five, and none where another engine gave none."},
+		"observed_at":    {doc: "Data time at which an alert first showed it inside its timeframe; null until then.", example: "2026-03-01T08:20:00Z"},
+		"observed_in":    {doc: "That alert's id; null until then.", example: "01930a7e-3c00-7abc-8def-0123456789ab", format: "uuid"},
+	}
+	reasonWords = map[string]field{
+		"kind":  {doc: "What speaks for it.", example: "campaign", enum: []any{"campaign", "group", "software", "tactic", "asset", "mitigation", "flow"}},
+		"id":    {doc: "Its ATT&CK id; empty for a published attack flow.", example: "C0025"},
+		"name":  {doc: "Its name.", example: "2016 Ukraine Electric Power Attack"},
+		"share": {doc: "Which part of what makes the technique likely comes by it, 0 to 1.", example: 0.31},
+		"path":  {doc: "Ids from a technique that was seen to the predicted one; a flow stands by its name.", example: []any{"T0846", "C0025", "T0855"}},
+		"seen":  {doc: "Which of the techniques that were seen it has too.", example: []any{"T0846"}},
 	}
 )
+
+type predictRequest struct {
+	Body struct {
+		Techniques []string `json:"techniques,omitempty" maxItems:"200" nullable:"false" example:"[\"T0846\",\"T0848\"]" doc:"ATT&CK for ICS ids of what was seen, in any order; the last stands as the current one."`
+		Current    string   `json:"current_technique,omitempty" example:"T0855" doc:"One more that was seen, the last."`
+		AlertID    string   `json:"alert_id,omitempty" format:"uuid" example:"01930a7e-3c00-7abc-8def-0123456789ab" doc:"An alert whose techniques were seen."`
+		FacilityID string   `json:"facility_id,omitempty" example:"plant-1" doc:"The facility whose recent techniques were seen, where none is named otherwise."`
+		Limit      int      `json:"limit,omitempty" minimum:"1" maximum:"200" default:"10" example:"10" doc:"The most techniques that are answered."`
+	}
+}
+
+type outlook struct {
+	FacilityID  string                          `json:"facility_id" example:"plant-1" doc:"The facility; empty where techniques were named for none."`
+	Current     string                          `json:"current_technique" example:"T0855" doc:"Id of the technique seen last."`
+	CurrentName string                          `json:"current_technique_name" example:"Unauthorized Command Message" doc:"That technique's name."`
+	Seen        []string                        `json:"seen_techniques" nullable:"false" example:"[\"T0846\",\"T0848\",\"T0855\"]" doc:"What the answer is made from."`
+	Unknown     []string                        `json:"unknown_techniques" nullable:"false" example:"[\"T9999\"]" doc:"What was seen and ATT&CK for ICS does not know: it says nothing."`
+	Predicted   []breakwater.PredictedTechnique `json:"predicted_techniques" nullable:"false" doc:"What may come next, in order of rank."`
+}
+
+func (s *server) predictNext(ctx context.Context, in *predictRequest) (*response[outlook], error) {
+	b := &in.Body
+	out := outlook{FacilityID: b.FacilityID, Seen: []string{}, Unknown: []string{}}
+	seen := slices.Clone(b.Techniques)
+	if b.FacilityID != "" {
+		if err := s.Store.CheckFacility(ctx, b.FacilityID); err != nil {
+			return nil, err
+		}
+	}
+	if b.AlertID != "" {
+		id, err := breakwater.ParseID(b.AlertID)
+		if err != nil {
+			return nil, err
+		}
+		a, err := s.Store.Alert(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		out.FacilityID, seen = a.FacilityID, append(seen, a.Techniques...)
+	}
+	if b.Current != "" {
+		seen = append(seen, b.Current)
+	}
+	for _, id := range seen {
+		if err := breakwater.CheckTechniqueID("techniques", id); err != nil {
+			return nil, err
+		}
+	}
+	if len(seen) == 0 && b.AlertID == "" && b.FacilityID != "" {
+		recent, err := s.Store.TechniquesSeen(ctx, []string{b.FacilityID})
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range recent {
+			seen = append(seen, x.Technique)
+		}
+	}
+	c := s.catalogue()
+	for _, id := range seen {
+		switch {
+		case slices.Contains(out.Seen, id) || slices.Contains(out.Unknown, id):
+		case len(c.Meant(id)) == 0:
+			out.Unknown = append(out.Unknown, id)
+		default:
+			out.Seen = append(out.Seen, id)
+		}
+	}
+	if len(out.Seen) == 0 {
+		return nil, nothingSeen(b.FacilityID, out.Unknown)
+	}
+	out.Current = out.Seen[len(out.Seen)-1]
+	if b.Current != "" && slices.Contains(out.Seen, b.Current) {
+		out.Current = b.Current
+	}
+	o, _ := c.Lookup(out.Current)
+	out.CurrentName = o.Name
+	next, err := s.predictor().Next(out.Seen, b.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out.Predicted = make([]breakwater.PredictedTechnique, len(next))
+	for i, n := range next {
+		out.Predicted[i] = n.PredictedTechnique
+	}
+	return &response[outlook]{out}, nil
+}
+
+// nothingSeen says why there is nothing to predict from.
+func nothingSeen(facility string, unknown []string) error {
+	e := &breakwater.Error{Kind: breakwater.Invalid, Field: "techniques", Message: "techniques are missing: name some, like T0846, or an alert_id, or a facility_id whose recent ones are taken"}
+	switch {
+	case len(unknown) > 0:
+		e.Message = "techniques " + clip(strings.Join(unknown, ", ")) + " are none of ATT&CK for ICS: GET /api/mitre/techniques lists them"
+	case facility != "":
+		e.Field, e.Message = "facility_id", "facility_id "+facility+" has shown no technique in the last 7 days of its data: name techniques"
+	}
+	return e
+}

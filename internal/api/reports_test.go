@@ -109,9 +109,9 @@ func TestPredictions(t *testing.T) {
 	first := send(t, "POST", url, report)
 	id, _ := first.body["id"].(string)
 	want := map[string]any{"id": id, "timestamp": "2026-03-01T08:00:00.5Z", "facility_id": "plant-1", "source": "forecaster", "current_technique": "T0846",
-		"current_technique_name": "", "alert_id": nil, "validated": false, "validation_time": nil, "version": 1.0, "predicted_techniques": []any{
-			map[string]any{"technique_id": "T0855", "technique_name": "Unauthorized Command Message", "probability": .5, "rank": 1.0, "timeframe": "15-60 minutes"},
-			map[string]any{"technique_id": "T0831", "technique_name": "", "probability": .25, "rank": 2.0, "timeframe": ""}}}
+		"current_technique_name": "", "alert_id": nil, "seen_techniques": []any{}, "status": "open", "expires_at": "2026-03-02T08:00:00.5Z", "validated": false, "validation_time": nil, "version": 1.0, "predicted_techniques": []any{
+			map[string]any{"technique_id": "T0855", "technique_name": "Unauthorized Command Message", "probability": .5, "rank": 1.0, "timeframe": "15-60 minutes", "why": []any{}, "observed_at": nil, "observed_in": nil},
+			map[string]any{"technique_id": "T0831", "technique_name": "", "probability": .25, "rank": 2.0, "timeframe": "", "why": []any{}, "observed_at": nil, "observed_in": nil}}}
 	if diff := cmp.Diff(want, first.body); first.status != 201 || diff != "" {
 		t.Errorf("reported: %d (-want +got):\n%s", first.status, diff)
 	}
@@ -173,7 +173,7 @@ func TestPredictionsRefused(t *testing.T) {
 		{"GET", "?validated=perhaps", "", 422, "validated"},
 		{"GET", "?limit=201", "", 422, "limit"},
 		{"GET", "?page=0", "", 422, "page"},
-		{"GET", "?colour=red", "", 422, "there are facility, validated, page, limit, cursor"},
+		{"GET", "?colour=red", "", 422, "there are facility, status, validated, page, limit, cursor"},
 		{"GET", "?page=1001&limit=10", "", 422, "begins past the 10000"},
 		{"GET", "?cursor=rubbish", "", 422, "cursor"},
 		{"GET", "?cursor=MjAyNi0wMy0wMQ&page=2", "", 422, "use one of them"},
@@ -354,7 +354,8 @@ func TestFederationRefused(t *testing.T) {
 		{"PUT", "/clients/c1", "{}", 422, "facility_id"},
 		{"PUT", "/clients/C1", `{"facility_id":"plant-1","status":"active"}`, 422, "may not name a client"},
 		{"PUT", "/clients/c1", `{"facility_id":"plant-1","status":"active","current_epoch":6,"total_epochs":5}`, 422, "current_epoch 6"},
-		{"POST", "/rounds/trigger", "", 405, "does not take POST"},
+		{"POST", "/rounds/trigger", "", 409, "runs no federation of its own"},
+		{"GET", "/rounds/trigger", "", 405, "does not take GET"},
 	} {
 		got := send(t, c.method, s.URL+"/api/fl"+c.path, c.body)
 		detail, _ := got.body["detail"].(string)

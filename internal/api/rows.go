@@ -158,15 +158,15 @@ func arrayRows(r *bufio.Reader, most int, yield func(row, error) bool) {
 
 func tooLong(most int) error { return fmt.Errorf("the row is longer than %d bytes", most) }
 
-// tally counts what became of rows.
-type tally struct {
+// Tally counts what became of rows. It is exported because huma passes over unexported structs that are embedded.
+type Tally struct {
 	Accepted int64         `json:"accepted" minimum:"0" example:"1200" doc:"Rows taken."`
 	Rejected int64         `json:"rejected" minimum:"0" example:"1" doc:"Rows that could not be taken; the others were."`
 	Errors   []ingestError `json:"errors" nullable:"false" doc:"Why rows were rejected: the first 100."`
 }
 
 // reject counts a row that is wrong. The detail is one line.
-func (t *tally) reject(number int64, err error) {
+func (t *Tally) reject(number int64, err error) {
 	t.Rejected++
 	if len(t.Errors) < errorsListed {
 		t.Errors = append(t.Errors, ingestError{Line: max(number, 1), Detail: oneLine(err.Error())})
@@ -175,7 +175,7 @@ func (t *tally) reject(number int64, err error) {
 
 // decodeRow reads a row into out. An unknown field is no mistake: programs of other versions send them.
 func decodeRow(text []byte, out any) error {
-	if err := json.Unmarshal(text, out); err != nil {
+	if err := unmarshal(text, out); err != nil {
 		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			field := wrong.Field
 			if field == "" {

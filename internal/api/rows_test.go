@@ -303,7 +303,7 @@ func BenchmarkIngestNetworkData(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					var taken tally
+					var taken Tally
 					if err := json.NewDecoder(resp.Body).Decode(&taken); err != nil || taken.Accepted != perRequest {
 						b.Fatalf("%+v, %v", taken, err)
 					}

@@ -26,7 +26,7 @@ var (
 	statusWords = map[string]field{
 		"active_alerts":       {doc: "Alerts that are new or acknowledged.", example: 3},
 		"fl_progress":         {doc: "Progress of the current round of federated learning, 0 to 100; null where there never was one.", example: 42.5},
-		"prediction_accuracy": {doc: "Predictions that came true of all that were made, 0 to 1; null where none has come true yet.", example: 0.75},
+		"prediction_accuracy": {doc: "Of the predictions that came true or expired, the part that came true, 0 to 1; null where there are neither yet.", example: 0.75},
 		"facilities":          {doc: "The facilities, by id."},
 		"ingest":              {doc: "How fast data comes in, and whether all of it does."},
 		"uptime_seconds":      {doc: "Seconds since this server was started.", example: 86400},

@@ -14,7 +14,9 @@ import (
 	"breakwater"
 	"breakwater/internal/api"
 	"breakwater/internal/capture"
+	"breakwater/internal/demo"
 	"breakwater/internal/detect"
+	"breakwater/internal/fl"
 	"breakwater/internal/live"
 	"breakwater/internal/pipeline"
 	"breakwater/internal/store"
@@ -39,6 +41,9 @@ type App struct {
 	listener net.Listener
 	http     *http.Server
 	monitor  *monitor
+	rounds   *fl.Coordinator
+	demo     *demo.Runner
+	config   Config
 	log      *slog.Logger
 	keep     time.Duration // for which network data is kept
 }
@@ -48,7 +53,7 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	a := &App{keep: c.Keep()}
+	a := &App{keep: c.Keep(), config: c}
 	if a.log, err = c.Logger(os.Stderr); err != nil {
 		return nil, err
 	}
@@ -87,9 +92,16 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 			}
 		},
 	}
+	if a.Server.Outlook, err = a.outlook(ctx); err != nil {
+		return nil, err
+	}
+	if a.rounds, err = a.federation(c); err != nil {
+		return nil, err
+	}
 	a.monitor = &monitor{server: a.Server, store: a.store, hub: a.hub, log: a.log, version: version, began: time.Now(), facilities: map[string]*presence{}}
+	a.demo = a.newDemo(c)
 	handler, err := api.New(api.Config{
-		Store: a.store, Hub: a.hub, Ingest: a.ingest, Flow: a.Server, Status: a.monitor.status, Web: webapp.Handler(), Version: version,
+		Store: a.store, Demo: a.openDemo(), Hub: a.hub, Ingest: a.ingest, Flow: a.Server, Federation: a.rounds, Status: a.monitor.status, Web: webapp.Handler(), Version: version,
 		AllowedOrigins: c.Origins(), Hosts: c.Hosts(), Authorize: c.Authorize(), Logger: a.log,
 	})
 	if err != nil {
@@ -110,7 +122,15 @@ func (a *App) Run(ctx context.Context, taps ...Tap) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.hub.Run(ctx) })
 	group.Go(func() error { a.sweep(ctx); return nil })
+	group.Go(func() error { return a.rounds.Run(ctx) })
 	group.Go(func() error { a.monitor.run(ctx); return nil })
+	if isOn(a.config.Seed) {
+		group.Go(func() error { a.seed(ctx); return nil })
+	}
+	if demo := a.openDemo(); demo != nil {
+		group.Go(func() error { return demo.Run(ctx) })
+	}
+	group.Go(func() error { a.settle(ctx); return nil })
 	group.Go(func() error {
 		if err := a.http.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve HTTP: %w", err)

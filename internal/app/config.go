@@ -11,26 +11,38 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"breakwater"
+	"breakwater/internal/fl"
 	"breakwater/internal/store"
 )
 
 // Config is every setting of `serve`. Each field is a flag and an environment variable; flags win over the
 // environment, that over a file .env, that over the default.
 type Config struct {
-	APIHost     string `name:"api-host" env:"API_HOST" default:"127.0.0.1" help:"Address to listen on. Another than loopback needs API_TOKEN."`
-	APIToken    string `name:"api-token" env:"API_TOKEN" placeholder:"TOKEN" help:"Secret that every request must show, 32 characters or more. Needed to listen to other machines."`
-	APIPort     string `name:"api-port" env:"API_PORT" default:"8000" help:"Port to listen on; 0 takes a free one."`
-	CORSOrigins string `name:"cors-origins" env:"CORS_ORIGINS" default:"http://localhost:3000" help:"Origins whose pages may use the API and the WebSocket, separated by commas."`
-	DatabaseURL string `name:"database-url" env:"DATABASE_URL" default:"sqlite://breakwater.db" help:"Database: sqlite://FILE or postgres://USER:PASSWORD@HOST:5432/NAME (postgresql:// and postgresql+DRIVER:// mean the same)."`
-	Retention   string `name:"retention-days" env:"RETENTION_DAYS" default:"30" help:"Days for which network data is kept, counted from its receipt; alerts are kept for ever."`
-	LogLevel    string `name:"log-level" env:"LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
-	LogFormat   string `name:"log-format" env:"LOG_FORMAT" default:"text" help:"text or json."`
+	APIHost      string `name:"api-host" env:"API_HOST" default:"127.0.0.1" help:"Address to listen on. Another than loopback needs API_TOKEN."`
+	APIToken     string `name:"api-token" env:"API_TOKEN" placeholder:"TOKEN" help:"Secret that every request must show, 32 characters or more. Needed to listen to other machines."`
+	APIPort      string `name:"api-port" env:"API_PORT" default:"8000" help:"Port to listen on; 0 takes a free one."`
+	CORSOrigins  string `name:"cors-origins" env:"CORS_ORIGINS" default:"http://localhost:3000" help:"Origins whose pages may use the API and the WebSocket, separated by commas."`
+	DatabaseURL  string `name:"database-url" env:"DATABASE_URL" default:"sqlite://breakwater.db" help:"Database: sqlite://FILE or postgres://USER:PASSWORD@HOST:5432/NAME (postgresql:// and postgresql+DRIVER:// mean the same)."`
+	Retention    string `name:"retention-days" env:"RETENTION_DAYS" default:"30" help:"Days for which network data is kept, counted from its receipt; alerts are kept for ever."`
+	FLMinClients string `name:"fl-min-clients" env:"FL_MIN_CLIENTS" default:"2" help:"Clients that a round of federated learning needs; with fewer it fails."`
+	FLDeadline   string `name:"fl-round-deadline" env:"FL_ROUND_DEADLINE" default:"10m" help:"How long a round waits for enough clients, and then again for their training."`
+	FLEpochs     string `name:"fl-epochs" env:"FL_EPOCHS" default:"5" help:"Epochs that each client trains in a round."`
+	FLStrategy   string `name:"fl-strategy" env:"FL_STRATEGY" default:"fedavg" help:"How what clients learn becomes one: fedavg, or fedprox where their traffic differs much."`
+	FLNoise      string `name:"fl-noise-multiplier" env:"FL_NOISE_MULTIPLIER" default:"0" help:"Noise for differential privacy, as a multiple of what one client can change; 0 is none."`
+	FLClip       string `name:"fl-clipping-norm" env:"FL_CLIPPING_NORM" default:"1" help:"The most that one client may change the parameters by (L2 norm), where noise is on."`
+	FLDelta      string `name:"fl-delta" env:"FL_DELTA" default:"0.00001" help:"The delta that epsilon is said for."`
+	FLBudget     string `name:"fl-privacy-budget" env:"FL_PRIVACY_BUDGET" default:"0" help:"The epsilon that all rounds together may spend; a round that would spend more fails. 0 is no limit."`
+	DemoMode     string `name:"demo-mode" env:"DEMO_MODE" default:"false" help:"true: the five simulated plants of the demo run all the time, and demo scenarios can be played where the server listens to other machines, too."`
+	Seed         string `name:"seed-data-on-startup" env:"SEED_DATA_ON_STARTUP" default:"false" help:"true: at the start, put sample data in as breakwater seed does, once."`
+	LogLevel     string `name:"log-level" env:"LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
+	LogFormat    string `name:"log-format" env:"LOG_FORMAT" default:"text" help:"text or json."`
 }
 
 // setting is a bad value of one variable: the one line that stops the start.
@@ -57,10 +69,49 @@ func (c *Config) Check() error {
 	if days, err := strconv.Atoi(c.Retention); err != nil || days < 1 || days > 36500 {
 		return setting("RETENTION_DAYS", c.Retention, "a number of days from 1 to 36500")
 	}
+	if _, err := c.Federation(); err != nil {
+		return err
+	}
+	for name, value := range map[string]string{"DEMO_MODE": c.DemoMode, "SEED_DATA_ON_STARTUP": c.Seed} {
+		if value != "" && !slices.Contains([]string{"true", "false", "1", "0"}, value) {
+			return setting(name, value, "true or false")
+		}
+	}
 	if _, err := c.Logger(io.Discard); err != nil {
 		return err
 	}
 	return nil
+}
+
+// isOn reports whether a setting that is true or false is true.
+func isOn(value string) bool { return value == "true" || value == "1" }
+
+// Federation is how rounds of federated learning are run.
+func (c *Config) Federation() (fl.Settings, error) {
+	s := fl.Usual()
+	for _, n := range []struct {
+		name, value string
+		read        func(string) error
+	}{
+		{"FL_MIN_CLIENTS", c.FLMinClients, func(v string) (err error) { s.MinClients, err = strconv.Atoi(v); return err }},
+		{"FL_ROUND_DEADLINE", c.FLDeadline, func(v string) (err error) { s.Deadline, err = time.ParseDuration(v); return err }},
+		{"FL_EPOCHS", c.FLEpochs, func(v string) (err error) { s.Epochs, err = strconv.Atoi(v); return err }},
+		{"FL_STRATEGY", c.FLStrategy, func(v string) error { s.Strategy = v; return nil }},
+		{"FL_NOISE_MULTIPLIER", c.FLNoise, func(v string) (err error) { s.Noise, err = strconv.ParseFloat(v, 64); return err }},
+		{"FL_CLIPPING_NORM", c.FLClip, func(v string) (err error) { s.Clip, err = strconv.ParseFloat(v, 64); return err }},
+		{"FL_DELTA", c.FLDelta, func(v string) (err error) { s.Delta, err = strconv.ParseFloat(v, 64); return err }},
+		{"FL_PRIVACY_BUDGET", c.FLBudget, func(v string) (err error) { s.Budget, err = strconv.ParseFloat(v, 64); return err }},
+	} {
+		accepted := map[string]string{
+			"FL_MIN_CLIENTS": "a number from 1 to 1000", "FL_ROUND_DEADLINE": "a length of time from 1s to 168h, as 10m", "FL_EPOCHS": "a number from 1 to 1000",
+			"FL_STRATEGY": "fedavg or fedprox", "FL_NOISE_MULTIPLIER": "0 (none) or a number up to 1000000", "FL_CLIPPING_NORM": "a number over 0, at most 1000000",
+			"FL_DELTA": "a number between 0 and 1", "FL_PRIVACY_BUDGET": "0 (no limit) or a number up to 1000000",
+		}[n.name]
+		if n.read(n.value) != nil || s.Check() != nil { // those before were right
+			return s, setting(n.name, n.value, accepted)
+		}
+	}
+	return s, nil
 }
 
 // withoutPassword is as much of a database URL as may be shown, even of one that nobody can read.
@@ -164,6 +215,15 @@ func (c *Config) Logger(w io.Writer) (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
 	return nil, setting("LOG_FORMAT", c.LogFormat, "text or json")
+}
+
+// Defaults is every setting as it is where nobody sets it.
+func Defaults() (c Config) {
+	v := reflect.ValueOf(&c).Elem()
+	for f := range fields() {
+		v.FieldByIndex(f.Index).SetString(f.Tag.Get("default"))
+	}
+	return c
 }
 
 // EnvExample is the text of .env.example: every setting with its default, said once, here.

@@ -12,7 +12,8 @@ import (
 var update = flag.Bool("update", false, "write .env.example anew")
 
 func defaults() Config {
-	return Config{APIHost: "127.0.0.1", APIPort: "8000", CORSOrigins: "http://localhost:3000", DatabaseURL: "sqlite://breakwater.db", Retention: "30", LogLevel: "info", LogFormat: "text"}
+	return Config{APIHost: "127.0.0.1", APIPort: "8000", CORSOrigins: "http://localhost:3000", DatabaseURL: "sqlite://breakwater.db", Retention: "30", LogLevel: "info", LogFormat: "text",
+		FLMinClients: "2", FLDeadline: "10m", FLEpochs: "5", FLStrategy: "fedavg", FLNoise: "0", FLClip: "1", FLDelta: "0.00001", FLBudget: "0"}
 }
 
 func TestEnvExample(t *testing.T) {
@@ -45,8 +46,12 @@ func TestCheckNamesTheBadSetting(t *testing.T) {
 		"CORS_ORIGINS":   func(c *Config) { c.CORSOrigins = "localhost:3000/x" },
 		"DATABASE_URL":   func(c *Config) { c.DatabaseURL = "mysql://x" },
 		"RETENTION_DAYS": func(c *Config) { c.Retention = "0" },
-		"LOG_LEVEL":      func(c *Config) { c.LogLevel = "loud" },
-		"LOG_FORMAT":     func(c *Config) { c.LogFormat = "xml" },
+		"FL_MIN_CLIENTS": func(c *Config) { c.FLMinClients = "0" }, "FL_ROUND_DEADLINE": func(c *Config) { c.FLDeadline = "10" },
+		"FL_EPOCHS": func(c *Config) { c.FLEpochs = "" }, "FL_STRATEGY": func(c *Config) { c.FLStrategy = "krum" },
+		"FL_NOISE_MULTIPLIER": func(c *Config) { c.FLNoise = "NaN" }, "FL_CLIPPING_NORM": func(c *Config) { c.FLClip = "0" },
+		"FL_DELTA": func(c *Config) { c.FLDelta = "1" }, "FL_PRIVACY_BUDGET": func(c *Config) { c.FLBudget = "-1" },
+		"LOG_LEVEL":  func(c *Config) { c.LogLevel = "loud" },
+		"LOG_FORMAT": func(c *Config) { c.LogFormat = "xml" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -115,6 +115,13 @@ func (m *monitor) look(now time.Time) []breakwater.FacilityStatus {
 	return changed
 }
 
+// forget drops what was seen of a facility that is there no more.
+func (m *monitor) forget(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.facilities, id)
+}
+
 // of is what was seen of a facility. The lock is held.
 func (m *monitor) of(id string) *presence {
 	p := m.facilities[id]

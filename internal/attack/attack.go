@@ -343,6 +343,31 @@ func (c *Catalogue) Meant(id string) []string {
 	return own
 }
 
+// Same are the ids that mean the same technique as id, of either version and with the parents that a version put them
+// under: id itself first, then the catalogue's own. Of what is unknown it is id alone.
+func (c *Catalogue) Same(id string) []string {
+	same := []string{id}
+	add := func(id string) {
+		if !slices.Contains(same, id) {
+			same = append(same, id)
+		}
+	}
+	own := c.Meant(id)
+	for _, id := range own {
+		add(id)
+	}
+	for _, id := range own {
+		o, _ := c.exact(id)
+		for _, other := range o.OtherIDs {
+			add(other)
+			if parent, _, sub := strings.Cut(other, "."); sub {
+				add(parent)
+			}
+		}
+	}
+	return same
+}
+
 // TechniquesOf are the techniques of a tactic, by id.
 func (c *Catalogue) TechniquesOf(tactic string) []Object {
 	t, _ := c.Lookup(tactic)

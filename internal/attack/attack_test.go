@@ -524,3 +524,19 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestSame(t *testing.T) {
+	t.Parallel()
+	c := Builtin()
+	for id, want := range map[string]string{
+		"T0855": "T0855 T1692.001 T1692", "T1692.001": "T1692.001 T0855 T1692", "T0846": "T0846", "T9999": "T9999", "T1059": "T1059",
+	} {
+		if got := strings.Join(c.Same(id), " "); got != want {
+			t.Errorf("%s is the same as %s, want %s", id, got, want)
+		}
+	}
+	parent := c.Same("T1692")
+	if parent[0] != "T1692" || !slices.Contains(parent, "T0855") || len(parent) < 4 {
+		t.Errorf("T1692 is the same as %v", parent)
+	}
+}

@@ -75,7 +75,7 @@ func (c *Client) CountAlerts(ctx context.Context, facility string) (int, error) 
 	return out.Total, err
 }
 
-// do asks and reads the answer into out.
+// do asks and reads the answer into out: as JSON, or, where out is a func(io.Reader) error, as that does.
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader, out any) error {
 	_, err := c.ask(ctx, method, path, nil, body, out)
 	return err
@@ -122,6 +122,16 @@ func (c *Client) ask(ctx context.Context, method, path string, header http.Heade
 			problem.Detail = "the server at " + c.base + " answered " + resp.Status
 		}
 		return nil, &breakwater.Error{Kind: kindOf(resp.StatusCode), Message: problem.Detail}
+	}
+	read, ok := out.(func(io.Reader) error) // an answer that is no JSON, or that is read as it comes
+	if ok {
+		if err := read(resp.Body); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, &breakwater.Error{Kind: breakwater.Unavailable, Message: "the Breakwater server at " + c.base + " broke off its answer: its log says why", Err: err}
+		}
+		return resp.Header, nil
 	}
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
 		return nil, &breakwater.Error{Kind: breakwater.Unavailable, Message: "what answers at " + c.base + " is not a Breakwater server", Err: err}

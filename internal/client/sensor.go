@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -30,6 +32,11 @@ type SensorConfig struct {
 	} `json:"rules"`
 	RulesHash       string `json:"rules_hash"`
 	BaselineVersion int    `json:"baseline_version"` // 0: nothing was learned
+	Models          []struct {
+		Kind        string `json:"kind"`
+		Version     int64  `json:"version"`
+		Fingerprint string `json:"fingerprint"`
+	} `json:"models"`
 }
 
 // SendBatches sends batches of one facility, each as JSON on a line of its own, in order. When it returns without an
@@ -74,6 +81,64 @@ func (c *Client) PutBaseline(ctx context.Context, facility string, learned []byt
 	}
 	_, err = c.ask(ctx, http.MethodPut, facilityPath(facility)+"/baseline", jsonBody, bytes.NewReader(learned), &out)
 	return out.Version, err
+}
+
+// ModelFile is the file of a model.
+func (c *Client) ModelFile(ctx context.Context, version int64) (file []byte, err error) {
+	_, err = c.ask(ctx, http.MethodGet, fmt.Sprintf("/api/models/%d/file", version), nil, nil, func(body io.Reader) (err error) {
+		if file, err = io.ReadAll(io.LimitReader(body, modelMax+1)); err == nil && len(file) > modelMax {
+			err = fmt.Errorf("the file is larger than %d bytes", modelMax)
+		}
+		return err
+	})
+	return file, err
+}
+
+// modelMax bounds a model file, in bytes.
+const modelMax = 64 << 20
+
+// Trained is a line of a server's answer while it trains.
+type Trained struct {
+	Kind       string                    `json:"kind"`
+	Epoch      int                       `json:"epoch"`
+	Epochs     int                       `json:"epochs"`
+	Loss       float64                   `json:"loss"`
+	Validation float64                   `json:"validation_loss"`
+	Models     []breakwater.ModelVersion `json:"models"` // on the last line alone
+}
+
+// Train trains models on a facility's own windows at the server, and gives the models, which are active then. Zero times and
+// no kinds are what the server takes without them. epoch is called as it goes on.
+func (c *Client) Train(ctx context.Context, facility string, from, to time.Time, kinds []string, epoch func(Trained)) (models []breakwater.ModelVersion, err error) {
+	request := map[string]any{"facility_id": facility}
+	if !from.IsZero() {
+		request["from"] = from
+	}
+	if !to.IsZero() {
+		request["to"] = to
+	}
+	if len(kinds) > 0 {
+		request["kinds"] = kinds
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.ask(ctx, http.MethodPost, "/api/models/train", jsonBody, bytes.NewReader(body), func(answer io.Reader) error {
+		lines := json.NewDecoder(answer)
+		for {
+			var line Trained
+			if err := lines.Decode(&line); err != nil {
+				return err
+			}
+			if line.Models != nil {
+				models = line.Models
+				return nil
+			}
+			epoch(line)
+		}
+	})
+	return models, err
 }
 
 var jsonBody = http.Header{"Content-Type": {"application/json"}}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +30,7 @@ const (
 // fetches what the sensor shall run with.
 //
 //	Spool ─► batches ─► server
-//	         hello, learned baseline ─► server ─► rules, baseline
+//	         hello, learned baseline ─► server ─► rules, baseline, models
 type Uplink struct {
 	Client   *Client
 	Spool    *Spool
@@ -38,8 +40,8 @@ type Uplink struct {
 	Dir      string // where the configuration and a baseline that was learned are kept while the server is away
 	Log      *slog.Logger
 	// Changed is called when what the sensor shall run with has changed; with what was kept of an earlier run first,
-	// where there is something. Of a part that has not changed it gets nil.
-	Changed func(rules []string, baseline []byte)
+	// where there is something.
+	Changed func(Change)
 
 	mu      sync.Mutex
 	learned []byte // to be sent up; nil: nothing
@@ -47,12 +49,33 @@ type Uplink struct {
 	etag    string
 }
 
+// Change is what a sensor shall run with from now on. What has not changed is nil.
+type Change struct {
+	Rules    []string // YAML
+	Baseline []byte   // JSON
+	Models   [][]byte // model files, each in the place of that of its kind
+}
+
 // keptConfig is the newest configuration, as it is kept in a file.
 type keptConfig struct {
-	RulesHash       string   `json:"rules_hash"`
-	Rules           []string `json:"rules"`
-	BaselineVersion int      `json:"baseline_version"`
-	Baseline        []byte   `json:"baseline,omitempty"`
+	RulesHash       string               `json:"rules_hash"`
+	Rules           []string             `json:"rules"`
+	BaselineVersion int                  `json:"baseline_version"`
+	Baseline        []byte               `json:"baseline,omitempty"`
+	Models          map[string]keptModel `json:"models,omitempty"` // by kind
+}
+
+type keptModel struct {
+	Version int64  `json:"version"`
+	File    []byte `json:"file"`
+}
+
+// files are the model files, in order of their kinds.
+func (k *keptConfig) files() (files [][]byte) {
+	for _, kind := range slices.Sorted(maps.Keys(k.Models)) {
+		files = append(files, k.Models[kind].File)
+	}
+	return files
 }
 
 const (
@@ -71,7 +94,7 @@ func (u *Uplink) Begin(ctx context.Context) {
 	}
 	u.Log.Warn("the server cannot be asked for the sensor's configuration: what was kept of the last run, or what the program brings, is used", "err", err)
 	if text, err := os.ReadFile(filepath.Join(u.Dir, configFile)); err == nil && json.Unmarshal(text, &u.kept) == nil {
-		u.Changed(u.kept.Rules, u.kept.Baseline)
+		u.Changed(Change{u.kept.Rules, u.kept.Baseline, u.kept.files()})
 	}
 }
 
@@ -79,7 +102,7 @@ func (u *Uplink) Begin(ctx context.Context) {
 func (u *Uplink) unsent() {
 	if text, err := os.ReadFile(filepath.Join(u.Dir, learnedFile)); err == nil {
 		u.learned = text
-		u.Changed(nil, text)
+		u.Changed(Change{Baseline: text})
 	}
 }
 
@@ -230,29 +253,44 @@ func (u *Uplink) configure(ctx context.Context) error {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	var rules []string
-	var baseline []byte
+	var c Change
 	if config.RulesHash != u.kept.RulesHash {
-		rules = make([]string, 0, len(config.Rules))
+		c.Rules = make([]string, 0, len(config.Rules))
 		for _, r := range config.Rules {
-			rules = append(rules, r.Text)
+			c.Rules = append(c.Rules, r.Text)
 		}
 	}
 	// What was learned here and waits to be sent up is newer than what is there.
 	if config.BaselineVersion > 0 && config.BaselineVersion != u.kept.BaselineVersion && u.learned == nil {
-		if baseline, err = u.Client.Baseline(ctx, u.Facility); err != nil {
+		if c.Baseline, err = u.Client.Baseline(ctx, u.Facility); err != nil {
 			return err
 		}
 	}
-	if rules != nil {
-		u.kept.Rules, u.kept.RulesHash = rules, config.RulesHash
+	models := maps.Clone(u.kept.Models)
+	if models == nil {
+		models = map[string]keptModel{}
 	}
-	if baseline != nil {
-		u.kept.Baseline, u.kept.BaselineVersion = baseline, config.BaselineVersion
+	for _, m := range config.Models {
+		if models[m.Kind].Version == m.Version {
+			continue
+		}
+		file, err := u.Client.ModelFile(ctx, m.Version)
+		if err != nil {
+			return err
+		}
+		models[m.Kind] = keptModel{m.Version, file}
+		c.Models = append(c.Models, file)
 	}
+	if c.Rules != nil {
+		u.kept.Rules, u.kept.RulesHash = c.Rules, config.RulesHash
+	}
+	if c.Baseline != nil {
+		u.kept.Baseline, u.kept.BaselineVersion = c.Baseline, config.BaselineVersion
+	}
+	u.kept.Models = models
 	u.etag = etag
-	if rules != nil || baseline != nil {
-		u.Changed(rules, baseline)
+	if c.Rules != nil || c.Baseline != nil || c.Models != nil {
+		u.Changed(c)
 	}
 	u.keepConfig()
 	return nil

@@ -59,11 +59,14 @@ type seen struct {
 	macs        []breakwater.MAC
 }
 
+// touch counts one sight. What is learned may be older than what was learned before.
 func (s *seen) touch(t time.Time) {
-	if s.count == 0 {
+	if s.count == 0 || t.Before(s.first) {
 		s.first = t
 	}
-	s.last = t
+	if s.count == 0 || t.After(s.last) {
+		s.last = t
+	}
 	s.count++
 }
 

@@ -47,6 +47,33 @@ func TestBaselineJSON(t *testing.T) {
 	}
 }
 
+// A capture may be older than the one that was learned before it: what is known reaches over both, and can be read again.
+func TestLearnsWhatIsOlder(t *testing.T) {
+	t.Parallel()
+	b := learnedFrom(t, week...)
+	before := map[string]Entry{}
+	for _, e := range b.Entries() {
+		before[e.Kind+e.Subject+e.Detail] = e
+	}
+	e := New("north", shippedRules(t), b)
+	e.SetLearning(true)
+	e.play(script(t, week...), exampleBegins.Add(-time.Hour))
+	e.SetLearning(false)
+	for _, e := range b.Entries() {
+		was := before[e.Kind+e.Subject+e.Detail]
+		if want := was.First.Add(-time.Hour); !e.First.Equal(want) || !e.Last.Equal(was.Last) {
+			t.Errorf("%s %s %s is from %s to %s, want from %s to %s", e.Kind, e.Subject, e.Detail, e.First, e.Last, want, was.Last)
+		}
+	}
+	saved, err := json.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(saved, NewBaseline()); err != nil {
+		t.Errorf("what was learned cannot be read again: %v", err)
+	}
+}
+
 func TestEntries(t *testing.T) {
 	t.Parallel()
 	b := learnedFrom(t, "1s*3/1s 10.0.0.2 > 10.0.0.11 modbus 15 0+10", "5s 10.0.0.2 > 10.0.0.11 modbus 3 4+1")

@@ -3,8 +3,9 @@
 //
 //	Event ─► what is new or odd about it: signals ─► rules that ask about them ─► expression ─► count ─┐
 //	Window ─► flood ──────────────────────────────────────────────────────────────────────────────────┤
-//	             ▲                                                                                      ▼
-//	          Baseline (learned, saved as JSON)                                        Drain ◄─ Detection, folded by second
+//	   │         ▲                                                                                      ▼
+//	   │      Baseline (learned, saved as JSON)                                        Drain ◄─ Detection, folded by second
+//	   └────► models (trained before, model files): k of the last n seconds unlike what was learned ────┘
 //
 // Mechanism is in Go, policy in rules/*.yaml. Go says what is new (a pair, a function, a writer …) and counts; a rule
 // says what of it matters, how much, and in which words. An event with nothing new about it, as a known poll and its
@@ -73,6 +74,9 @@ type Engine struct {
 	facts   facts
 	scratch moment
 	found   []breakwater.Detection
+
+	models []*modelState // by kind
+	agreed agreed
 }
 
 // ruleState is a rule at work.
@@ -165,7 +169,10 @@ func (e *Engine) SetLearning(on bool) {
 	if e.learning {
 		for of, h := range e.hosts {
 			if s := e.baseline.known[deviceKey(of)]; s != nil {
-				s.last, s.count = h.heard, s.count+max(h.sent-1, 0) // the first was counted as it came
+				if h.heard.After(s.last) {
+					s.last = h.heard
+				}
+				s.count += max(h.sent-1, 0) // the first was counted as it came
 			}
 		}
 	}
@@ -352,6 +359,8 @@ func (r *ruleState) bounded(of asset, now time.Time) asset {
 
 // emit appends the detection of a moment.
 func (e *Engine) emit(r *ruleState, of asset, m *moment, t time.Time, count int) {
+	a := &e.agreed[r.Severity.Rank()]
+	a.of, a.at = of, t
 	e.found = append(e.found, breakwater.Detection{
 		FacilityID: e.facility, Time: t, Layer: breakwater.LayerAnomaly, Model: r.ID, Asset: of.String(),
 		Severity: r.Severity, Confidence: r.Confidence, Technique: r.Technique, TechniqueName: r.TechniqueName,
@@ -359,8 +368,8 @@ func (e *Engine) emit(r *ruleState, of asset, m *moment, t time.Time, count int)
 	})
 }
 
-// Window takes the end of a second, after all its events: it asks the rules about the second as a whole and tells
-// what was folded in it.
+// Window takes the end of a second, after all its events: it asks the rules about the second as a whole, tells what was
+// folded in it, and shows it to the models.
 func (e *Engine) Window(w *breakwater.Window) {
 	end := w.End().Add(-time.Nanosecond)
 	packets := int(w.PacketsPerSec)
@@ -391,6 +400,7 @@ func (e *Engine) Window(w *breakwater.Window) {
 		e.tellFolded(r, end)
 		clear(r.pending)
 	}
+	e.score(w, end)
 	e.busiest = nil
 	e.seconds++
 	if w.End().After(e.now) {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"breakwater"
+	"breakwater/internal/ml"
 )
 
 // teachable are the signals whose cause a Source names whole: its asset and its conversation are the key of what was
@@ -14,8 +15,8 @@ const teachable = sigNewDevice | sigNewAddress | sigNewPair | sigNewWriter | sig
 
 // Teach takes what an alert's sources were raised about as normal from now on, as a person says it is, and returns what
 // was learned. It learns of each source the conversation that the source keeps, which is that of its strongest
-// detection. The error is of kind Invalid where one of them is not about something that can be taught so; then b is
-// unchanged.
+// detection; of models nothing, which learn when they are trained. The error is of kind Invalid where one of the others is
+// not about something that can be taught so, or there is none; then b is unchanged.
 func (b *Baseline) Teach(rules []*Rule, a *breakwater.Alert) ([]Entry, error) {
 	refuse := func(s *breakwater.Source, why string) error {
 		return invalid("learn", nil, "%s of asset %.64s cannot be learned from the alert: %s", s.Model, a.Asset, why)
@@ -26,6 +27,9 @@ func (b *Baseline) Teach(rules []*Rule, a *breakwater.Alert) ([]Entry, error) {
 	taught := NewBaseline()
 	for i := range a.Sources {
 		s := &a.Sources[i]
+		if _, model := speaking[ml.Kind(s.Model)]; model && !s.External {
+			continue // its next training does not leave these seconds out, as the alert is a false positive
+		}
 		var rule *Rule
 		for _, r := range rules {
 			if r.ID == s.Model {
@@ -50,6 +54,9 @@ func (b *Baseline) Teach(rules []*Rule, a *breakwater.Alert) ([]Entry, error) {
 				learned.last = s.CountedUntil
 			}
 		}
+	}
+	if taught.Empty() {
+		return nil, invalid("learn", nil, "a model's word cannot be learned from the alert: mark it as a false positive and train the model anew")
 	}
 	b.Merge(taught)
 	return taught.Entries(), nil

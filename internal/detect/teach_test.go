@@ -115,6 +115,17 @@ func TestTeachRefuses(t *testing.T) {
 			t.Errorf("%v, want %q", err, says)
 		}
 	}
+	// A model agrees with the rule: what the rule says is learned. By itself it has nothing to teach.
+	model := breakwater.Source{Layer: 1, Model: "autoencoder", DetectedAt: a.Timestamp, CountedUntil: a.Timestamp}
+	both := *a
+	both.Sources = append(slices.Clone(a.Sources), model)
+	if learned, err := learnedFrom(t, week...).Teach(rules, &both); err != nil || len(learned) != 1 {
+		t.Errorf("of a rule and a model: %v, %v", learned, err)
+	}
+	both.Sources = []breakwater.Source{model}
+	if _, err := full.Teach(rules, &both); breakwater.KindOf(err) != breakwater.Invalid || !strings.Contains(err.Error(), "train the model anew") {
+		t.Errorf("of a model alone: %v", err)
+	}
 	if _, err := NewBaseline().Teach(rules, a); err == nil || !strings.Contains(err.Error(), "normal traffic first") {
 		t.Errorf("an empty baseline: %v", err)
 	}

@@ -1,11 +1,13 @@
 // Package eval scores the detectors on labelled data: precision, recall, false alerts. It goes the way every packet
 // goes (pipeline.Sensor) and puts another end to it:
 //
-//	capture ─► pipeline.Sensor ─► detections ─► alerts, in memory ─┐
-//	labels ────────────────────────────────────────────────────────┴─► Report
+//	capture ─► pipeline.Sensor ─┬─► detections ─► alerts, in memory ─┐
+//	                            └─► windows ─► models ─► seconds ────┤
+//	tables of process values ─► models ─► rows ──────────────────────┤
+//	labels ──────────────────────────────────────────────────────────┴─► Table
 //
-// It hides how labels are matched with what was said. Scores are point-wise and unadjusted: a packet is right or wrong
-// by itself, and that one packet of a burst was found makes no other packet of it found.
+// It hides how labels are matched with what was said. Scores are point-wise and unadjusted: a packet, second or row is right
+// or wrong by itself, and that one packet of a burst was found makes no other packet of it found.
 package eval
 
 import (
@@ -26,6 +28,7 @@ import (
 	"breakwater/internal/capture"
 	"breakwater/internal/decode"
 	"breakwater/internal/detect"
+	"breakwater/internal/ml"
 	"breakwater/internal/pipeline"
 )
 
@@ -89,58 +92,107 @@ func ratio(a, b int) float64 {
 type Burst struct {
 	First, Last time.Time
 	Packets     int
-	Covered     bool // an alert overlaps it
+	Covered     bool       // an alert overlaps it
+	Told        *time.Time // when the rules first said a packet of it; nil: never
+	Unlisted    *time.Time // when the first packet was not on the allowlist
 }
 
-// File is the result on one capture.
-type File struct {
-	Name        string
-	Rules       Score // what the rules said
-	Allowlist   Score // what a list of (client, server, port) would have said
-	Bursts      []Burst
-	Alerts      []*breakwater.Alert
-	FalseAlerts []*breakwater.Alert // that overlap no burst
-}
-
-// Report is the result on all captures of a set.
-type Report struct {
-	Files            []File
-	Rules, Allowlist Score
+// capturedFile is the result on one capture.
+type capturedFile struct {
+	name             string
+	rules, allowlist Score // packet by packet: what the rules said, and what a list of (client, server, port) would have said
+	bursts           []Burst
+	alerts           []*breakwater.Alert
+	falseAlerts      []*breakwater.Alert // that overlap no burst
+	falseListed      int                 // groups of harmless packets that are not on the list, burstGap apart
+	seconds          series              // labelled where a packet is
+	spoken, listed   []bool              // by second: whether the rules said a packet, whether one is not on the list
 }
 
 // Lemay learns on the first 280 s of send_a_fake_command in dir and applies what was learned to every capture that
-// has labels there. The packets that were learned from are scored, too: they are part of their file.
-func Lemay(dir string) (Report, error) {
+// has labels there. What was learned from is scored, too: it is part of its file.
+//
+// Packet by packet stand the rules beside an allowlist, as they name conversations; second by second the models, which
+// score seconds, beside both and the trivial answer. A second is of an attack where a packet in it is.
+func Lemay(dir string, told Progress) (*Table, error) {
+	files, learned, err := lemay(dir)
+	if err != nil {
+		return nil, err
+	}
+	rules, allowlist := Result{Dataset: "lemay/packets", Detector: "rules"}, Result{Dataset: "lemay/packets", Detector: "allowlist"}
+	spoken, listed := Result{Dataset: "lemay/seconds", Detector: "rules"}, Result{Dataset: "lemay/seconds", Detector: "allowlist"}
+	table := &Table{Step: time.Second, told: told}
+	all := trial{learn: learned}
+	for i := range files {
+		f := &files[i]
+		rules.Score.add(f.rules)
+		allowlist.Score.add(f.allowlist)
+		rules.bursts(f.bursts, func(b *Burst) *time.Time { return b.Told })
+		allowlist.bursts(f.bursts, func(b *Burst) *time.Time { return b.Unlisted })
+		rules.FalseAlarms += len(f.falseAlerts)
+		allowlist.FalseAlarms += f.falseListed
+		spoken.count(f.seconds, f.spoken, time.Second)
+		listed.count(f.seconds, f.listed, time.Second)
+		all.tests = append(all.tests, f.seconds)
+		table.Detail += f.detail()
+	}
+	table.Results = []Result{rules, allowlist, spoken, listed}
+	return table, table.add("lemay/seconds", []trial{all}, lemayRecipes)
+}
+
+// 280 s hold no minute to learn from and another to validate on: the context is ten seconds, and what breakwater train
+// makes of a plant is not what is scored here. The clean seconds are few and alike: nothing was to be chosen on them.
+var lemayRecipes = []recipe{
+	{name: "pca", train: pca(0)},
+	{name: "pca-lagged", context: lemayContext, train: pca(0)},
+	{name: "isolation-forest", train: forest},
+	{name: "autoencoder", context: lemayContext, train: autoencoder(nil, ml.Training{Epochs: 100, Batch: 32, Seed: 1, Noise: 0.3})},
+}
+
+var lemayContext = ml.Context{Blocks: 5, Stride: 2, Summary: ml.Mean}
+
+// bursts counts events: those of which a packet was said.
+func (r *Result) bursts(bursts []Burst, told func(*Burst) *time.Time) {
+	for i := range bursts {
+		b := &bursts[i]
+		r.Events++
+		if at := told(b); at != nil {
+			r.Delay = (r.Delay*time.Duration(r.EventsSeen) + at.Sub(b.First)) / time.Duration(r.EventsSeen+1)
+			r.EventsSeen++
+		}
+	}
+}
+
+// lemay is each labelled capture in dir, and the seconds that were learned from as rows.
+func lemay(dir string) (files []capturedFile, learned [][]float64, err error) {
 	labels, err := filepath.Glob(filepath.Join(dir, "*_labeled.csv"))
 	if err != nil || len(labels) == 0 {
-		return Report{}, &breakwater.Error{Kind: breakwater.NotFound, Message: dir + " holds no *_labeled.csv", Err: err}
+		return nil, nil, &breakwater.Error{Kind: breakwater.NotFound, Message: dir + " holds no *_labeled.csv", Err: err}
 	}
 	slices.Sort(labels)
 	rules, err := detect.Shipped()
 	if err != nil {
-		return Report{}, err
+		return nil, nil, err
 	}
 	normal, err := learn(filepath.Join(dir, lemayLearned+".pcap"), rules)
 	if err != nil {
-		return Report{}, err
+		return nil, nil, err
 	}
-	var report Report
 	for _, csv := range labels {
 		f, err := normal.score(strings.TrimSuffix(csv, "_labeled.csv")+".pcap", csv, rules)
 		if err != nil {
-			return Report{}, err
+			return nil, nil, err
 		}
-		report.Files = append(report.Files, f)
-		report.Rules.add(f.Rules)
-		report.Allowlist.add(f.Allowlist)
+		files = append(files, f)
 	}
-	return report, nil
+	return files, normal.rows, nil
 }
 
-// normal is what was learned: by the detectors, and by the list that they are compared with.
+// normal is what was learned: by the detectors, by the list that they are compared with, and for the models.
 type normal struct {
 	baseline  *detect.Baseline
 	allowlist map[triple]bool
+	rows      [][]float64
 }
 
 // triple is what the allowlist tells conversations apart by. The server is the end with the lower port.
@@ -164,29 +216,32 @@ func tripleOf(f *breakwater.Frame) triple {
 
 // learn takes the clean beginning of a capture as normal.
 func learn(path string, rules []*detect.Rule) (*normal, error) {
-	n := &normal{detect.NewBaseline(), map[triple]bool{}}
-	_, err := run(path, rules, n.baseline, lemayClean, func(f *breakwater.Frame) { n.allowlist[tripleOf(f)] = true })
+	n := &normal{baseline: detect.NewBaseline(), allowlist: map[triple]bool{}}
+	_, windows, err := run(path, rules, n.baseline, lemayClean, func(f *breakwater.Frame) { n.allowlist[tripleOf(f)] = true })
+	if len(windows) > 2 {
+		n.rows = ml.Rows(windows[1 : len(windows)-1]) // the first and the last second are cut
+	}
 	return n, err
 }
 
-// run takes a capture through a sensor and gives its detections. learn > 0 takes so much of it, as normal. each sees
-// every packet.
-func run(path string, rules []*detect.Rule, b *detect.Baseline, learn time.Duration, each func(*breakwater.Frame)) ([]breakwater.Detection, error) {
+// run takes a capture through a sensor and gives its detections and windows. learn > 0 takes so much of it, as normal. each
+// sees every packet.
+func run(path string, rules []*detect.Rule, b *detect.Baseline, learn time.Duration, each func(*breakwater.Frame)) (found []breakwater.Detection, windows []breakwater.Window, err error) {
 	source, err := capture.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer source.Close()
-	var found []breakwater.Detection
 	sensor := pipeline.Sensor{
 		FacilityID: "lemay", Rules: rules, Baseline: b, Learn: learn,
 		Send: func(_ context.Context, batch breakwater.Batch) error {
 			found = append(found, batch.Detections...)
+			windows = append(windows, batch.Windows...)
 			return nil
 		},
 	}
 	_, err = sensor.Run(context.Background(), tap(source.Packets(), learn, each))
-	return found, err
+	return found, windows, err
 }
 
 // tap shows each packet's frame to each, and ends after a time of data, where one is given.
@@ -216,50 +271,75 @@ func tap(packets iter.Seq2[breakwater.Packet, error], until time.Duration, each 
 }
 
 // score applies what was learned to one capture.
-func (n *normal) score(path, csv string, rules []*detect.Rule) (File, error) {
-	file := File{Name: strings.TrimSuffix(filepath.Base(path), ".pcap")}
+func (n *normal) score(path, csv string, rules []*detect.Rule) (capturedFile, error) {
+	file := capturedFile{name: strings.TrimSuffix(filepath.Base(path), ".pcap")}
 	labelled, err := readLabels(csv)
 	if err != nil {
 		return file, err
 	}
 	var frames []breakwater.Frame
-	found, err := run(path, rules, n.baseline, 0, func(f *breakwater.Frame) { frames = append(frames, *f) })
+	found, windows, err := run(path, rules, n.baseline, 0, func(f *breakwater.Frame) { frames = append(frames, *f) })
 	if err != nil {
 		return file, err
 	}
 	if len(frames) != len(labelled) {
 		return file, &breakwater.Error{Kind: breakwater.Invalid, Message: fmt.Sprintf("%s has %d packets and %s %d labels", path, len(frames), csv, len(labelled))}
 	}
-	file.Alerts = correlate(found)
+	file.alerts = correlate(found)
+	file.seconds = series{path: path, columns: ml.WindowFeatures, rows: ml.Rows(windows)}
+	seconds := len(file.seconds.rows)
+	file.seconds.labelled, file.spoken, file.listed = make([]bool, seconds), make([]bool, seconds), make([]bool, seconds)
 	said := newSaid(found)
+	var mistaken time.Time // the last harmless packet that is not on the list
 	for i := range frames {
 		f := &frames[i]
-		file.Rules.count(labelled[i], said.of(f))
-		file.Allowlist.count(labelled[i], !n.allowlist[tripleOf(f)])
-		if !labelled[i] {
-			continue
+		told, unlisted := said.of(f), !n.allowlist[tripleOf(f)]
+		file.rules.count(labelled[i], told)
+		file.allowlist.count(labelled[i], unlisted)
+		if s := int(f.Time.Sub(windows[0].Time) / time.Second); s >= 0 && s < seconds {
+			file.seconds.labelled[s] = file.seconds.labelled[s] || labelled[i]
+			file.spoken[s] = file.spoken[s] || told
+			file.listed[s] = file.listed[s] || unlisted
 		}
-		if k := len(file.Bursts) - 1; k >= 0 && f.Time.Sub(file.Bursts[k].Last) < burstGap {
-			file.Bursts[k].Last = f.Time
-			file.Bursts[k].Packets++
-		} else {
-			file.Bursts = append(file.Bursts, Burst{First: f.Time, Last: f.Time, Packets: 1})
+		if labelled[i] {
+			file.burst(f.Time, told, unlisted)
+		} else if unlisted {
+			if f.Time.Sub(mistaken) >= burstGap {
+				file.falseListed++
+			}
+			mistaken = f.Time
 		}
 	}
-	for _, a := range file.Alerts {
+	for _, a := range file.alerts {
 		about := false
-		for i := range file.Bursts {
-			b := &file.Bursts[i]
+		for i := range file.bursts {
+			b := &file.bursts[i]
 			if !a.Timestamp.After(b.Last) && !a.LastSeen.Before(b.First) {
 				b.Covered = true
 			}
 			about = about || !a.Timestamp.After(b.Last.Add(slack)) && !a.LastSeen.Before(b.First.Add(-slack))
 		}
 		if !about {
-			file.FalseAlerts = append(file.FalseAlerts, a)
+			file.falseAlerts = append(file.falseAlerts, a)
 		}
 	}
 	return file, nil
+}
+
+// burst takes a labelled packet into the burst that goes on, or begins one.
+func (f *capturedFile) burst(at time.Time, told, unlisted bool) {
+	if k := len(f.bursts) - 1; k < 0 || at.Sub(f.bursts[k].Last) >= burstGap {
+		f.bursts = append(f.bursts, Burst{First: at})
+	}
+	b := &f.bursts[len(f.bursts)-1]
+	b.Last = at
+	b.Packets++
+	if told && b.Told == nil {
+		b.Told = &at
+	}
+	if unlisted && b.Unlisted == nil {
+		b.Unlisted = &at
+	}
 }
 
 // readLabels reads lines "number;0" or "number;1", the packets in order from 1.
@@ -350,31 +430,19 @@ func (o *spoken) isOf(f *breakwater.Frame, port uint16) bool {
 	return o.Port == port && o.Port != 0 || o.Port == 0 && (o.Protocol == f.Protocol || o.Protocol == "")
 }
 
-// String is the report as a table, with its bursts and alerts.
-func (r Report) String() string {
+// detail tells of a capture's bursts and alerts, for people.
+func (f *capturedFile) detail() string {
 	var b strings.Builder
-	row := func(name, who string, s Score) {
-		fmt.Fprintf(&b, "%-46s %-9s %9.4f %7.4f %7.4f %8.3f%%\n", name, who, s.Precision(), s.Recall(), s.F1(), 100*s.FalsePositiveRate())
+	fmt.Fprintf(&b, "%s: %d bursts, %d alerts, %d of them false; rules packet by packet: precision %.4f, recall %.4f\n", f.name, len(f.bursts), len(f.alerts), len(f.falseAlerts), f.rules.Precision(), f.rules.Recall())
+	for _, burst := range f.bursts {
+		fmt.Fprintf(&b, "  burst %s – %s, %d packets, covered: %t\n", clock(burst.First), clock(burst.Last), burst.Packets, burst.Covered)
 	}
-	fmt.Fprintf(&b, "%-46s %-9s %9s %7s %7s %9s\n", "packet by packet", "", "precision", "recall", "F1", "false pos")
-	for _, f := range r.Files {
-		row(f.Name, "rules", f.Rules)
-		row("", "allowlist", f.Allowlist)
-	}
-	row("all", "rules", r.Rules)
-	row("", "allowlist", r.Allowlist)
-	for _, f := range r.Files {
-		fmt.Fprintf(&b, "\n%s: %d bursts, %d alerts, %d of them false\n", f.Name, len(f.Bursts), len(f.Alerts), len(f.FalseAlerts))
-		for _, burst := range f.Bursts {
-			fmt.Fprintf(&b, "  burst %s – %s, %d packets, covered: %t\n", clock(burst.First), clock(burst.Last), burst.Packets, burst.Covered)
+	for _, a := range f.alerts {
+		mark := " "
+		if slices.Contains(f.falseAlerts, a) {
+			mark = "!"
 		}
-		for _, a := range f.Alerts {
-			mark := " "
-			if slices.Contains(f.FalseAlerts, a) {
-				mark = "!"
-			}
-			fmt.Fprintf(&b, "%s alert %s – %s %s %-8s %s %s\n    %s\n", mark, clock(a.Timestamp), clock(a.LastSeen), a.Asset, a.Severity, a.AttackType, a.Title, a.Summary)
-		}
+		fmt.Fprintf(&b, "%s alert %s – %s %s %-8s %s %s\n    %s\n", mark, clock(a.Timestamp), clock(a.LastSeen), a.Asset, a.Severity, a.AttackType, a.Title, a.Summary)
 	}
 	return b.String()
 }

@@ -19,7 +19,7 @@ func TestProcessSets(t *testing.T) {
 	t.Parallel()
 	for _, set := range []struct {
 		name  string
-		run   func(string) (Table, error)
+		run   func(string, Progress) (*Table, error)
 		least map[string]float64 // F1
 	}{
 		{"batadal", Batadal, map[string]float64{"pca": 0.70, "autoencoder": 0.75}},
@@ -32,11 +32,19 @@ func TestProcessSets(t *testing.T) {
 			if _, err := os.Stat(dir); err != nil {
 				t.Skipf("the data set is not here: %s", err)
 			}
-			table, err := set.run(dir)
+			most := 0
+			table, err := set.run(dir, func(done, of int) {
+				if most = max(most, of); done < 1 || done > of {
+					t.Errorf("told of %d of %d models", done, of)
+				}
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Logf("\n%s", table)
+			if most == 0 {
+				t.Error("nothing was told of it as it went on")
+			}
 			always := table.Results[0]
 			if always.Detector != "always-alarm" || always.Recall() != 1 || always.FalsePositiveRate() != 1 || always.EventsSeen != always.Events {
 				t.Errorf("the first answer is not the trivial one: %+v", always)
@@ -98,16 +106,16 @@ func TestTableJSON(t *testing.T) {
 	silent.count(series{labelled: []bool{true, false}}, []bool{false, false}, time.Second)
 	good := Result{Dataset: "skab", Detector: "good"}
 	good.count(series{labelled: []bool{false, true, true}}, []bool{false, false, true}, time.Second)
-	got, err := json.Marshal(Table{Results: []Result{silent, good}})
+	got, err := json.Marshal(&Table{Results: []Result{silent, good}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `[{"dataset":"skab","detector":"silent","precision":null,"recall":0,"f1":0,"fpr":0,"events_detected":0,"events_total":1,"delay_seconds":null,"false_alarms":0},` +
-		`{"dataset":"skab","detector":"good","precision":1,"recall":0.5,"f1":0.6666666666666666,"fpr":0,"events_detected":1,"events_total":1,"delay_seconds":1,"false_alarms":0}]`
+	want := `[{"dataset":"skab","detector":"silent","precision":null,"recall":0,"f1":0,"fpr":0,"events_detected":0,"events_total":1,"delay_seconds":null},` +
+		`{"dataset":"skab","detector":"good","precision":1,"recall":0.5,"f1":0.6666666666666666,"fpr":0,"events_detected":1,"events_total":1,"delay_seconds":1}]`
 	if string(got) != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
-	if text := (Table{Results: []Result{silent}, Step: time.Second}).String(); !strings.Contains(text, "silent") || !strings.Contains(text, "0/1") {
+	if text := (&Table{Results: []Result{silent}, Step: time.Second}).String(); !strings.Contains(text, "silent") || !strings.Contains(text, "0/1") {
 		t.Errorf("%s", text)
 	}
 }
@@ -166,7 +174,7 @@ func TestWrongFolders(t *testing.T) {
 	t.Parallel()
 	folder := func(name, text string) string { return filepath.Dir(write(t, name, text)) }
 	for name, test := range map[string]struct {
-		run  func(string) (Table, error)
+		run  func(string, Progress) (*Table, error)
 		dir  string
 		kind breakwater.ErrorKind
 	}{
@@ -178,7 +186,7 @@ func TestWrongFolders(t *testing.T) {
 		"tep, no test":          {Tep, folder("d00.dat", "1 2\n"), breakwater.NotFound},
 		"batadal, not a folder": {Batadal, write(t, "file", ""), breakwater.Unavailable},
 	} {
-		if _, err := test.run(test.dir); breakwater.KindOf(err) != test.kind {
+		if _, err := test.run(test.dir, nil); breakwater.KindOf(err) != test.kind {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

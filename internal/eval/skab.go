@@ -12,33 +12,37 @@ import (
 // skabLearned is SKAB's protocol: so many rows of each file, without an anomaly, are to learn from; the rest is tested.
 const skabLearned = 400
 
-// Skab scores the files of SKAB v0.9 in dir (Katser and Kozitsin 2020): a pump loop at 1 Hz, where valves are closed and
+// Skab scores the files of SKAB v0.9 in dir, and in folders there (Katser and Kozitsin 2020): a pump loop at 1 Hz, where valves are closed and
 // the like. Each file is learned by itself. Files without labels are left out.
-func Skab(dir string) (Table, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*.csv"))
-	if err != nil {
-		return Table{}, err
+func Skab(dir string, told Progress) (*Table, error) {
+	var files []string
+	for _, pattern := range []string{"*.csv", "*/*.csv"} {
+		some, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, some...)
 	}
 	var trials []trial
 	for _, path := range files {
 		s, err := readTable(path, ';', "anomaly")
 		if err != nil {
-			return Table{}, err
+			return nil, err
 		}
 		if len(s.labelled) == 0 {
 			continue
 		}
 		if len(s.rows) <= skabLearned {
-			return Table{}, &breakwater.Error{Kind: breakwater.Invalid, Message: fmt.Sprintf("%s has %d rows; the first %d are to learn from", path, len(s.rows), skabLearned)}
+			return nil, &breakwater.Error{Kind: breakwater.Invalid, Message: fmt.Sprintf("%s has %d rows; the first %d are to learn from", path, len(s.rows), skabLearned)}
 		}
 		learn := s.rows[:skabLearned]
 		s.rows, s.labelled = s.rows[skabLearned:], s.labelled[skabLearned:]
 		trials = append(trials, trial{learn, []series{s}})
 	}
 	if len(trials) == 0 {
-		return Table{}, &breakwater.Error{Kind: breakwater.NotFound, Message: dir + " holds no *.csv with a column anomaly"}
+		return nil, &breakwater.Error{Kind: breakwater.NotFound, Message: dir + " holds no *.csv with a column anomaly"}
 	}
-	table := Table{Step: time.Second}
+	table := &Table{Step: time.Second, told: told}
 	return table, table.add("skab", trials, skabRecipes)
 }
 

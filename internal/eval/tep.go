@@ -21,10 +21,10 @@ const (
 )
 
 // Tep learns on d00.dat in dir and scores the dNN_te.dat there.
-func Tep(dir string) (Table, error) {
+func Tep(dir string, told Progress) (*Table, error) {
 	learn, err := readNumbers(filepath.Join(dir, "d00.dat"))
 	if err != nil {
-		return Table{}, err
+		return nil, err
 	}
 	if len(learn) == tepVariables && len(learn[0]) != tepVariables { // it is stored transposed
 		turned := make([][]float64, len(learn[0]))
@@ -38,16 +38,16 @@ func Tep(dir string) (Table, error) {
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "d[0-9][0-9]_te.dat"))
 	if err != nil {
-		return Table{}, err
+		return nil, err
 	}
 	all := trial{learn: learn}
 	for _, path := range files {
 		rows, err := readNumbers(path)
 		if err != nil {
-			return Table{}, err
+			return nil, err
 		}
 		if len(rows[0]) != tepVariables || len(learn[0]) != tepVariables || len(rows) <= tepFault {
-			return Table{}, &breakwater.Error{Kind: breakwater.Invalid, Message: fmt.Sprintf("%s has %d rows of %d variables; more than %d of %d were expected", path, len(rows), len(rows[0]), tepFault, tepVariables)}
+			return nil, &breakwater.Error{Kind: breakwater.Invalid, Message: fmt.Sprintf("%s has %d rows of %d variables; more than %d of %d were expected", path, len(rows), len(rows[0]), tepFault, tepVariables)}
 		}
 		s := series{path: path, columns: tepNames(), rows: rows, labelled: make([]bool, len(rows))}
 		for i := tepFault; i < len(rows) && filepath.Base(path) != "d00_te.dat"; i++ {
@@ -56,9 +56,9 @@ func Tep(dir string) (Table, error) {
 		all.tests = append(all.tests, s)
 	}
 	if len(all.tests) == 0 {
-		return Table{}, &breakwater.Error{Kind: breakwater.NotFound, Message: dir + " holds no dNN_te.dat"}
+		return nil, &breakwater.Error{Kind: breakwater.NotFound, Message: dir + " holds no dNN_te.dat"}
 	}
-	table := Table{Step: 3 * time.Minute}
+	table := &Table{Step: 3 * time.Minute, told: told}
 	return table, table.add("tep", []trial{all}, tepRecipes)
 }
 

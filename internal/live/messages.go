@@ -25,9 +25,12 @@ var Messages = []Message{
 	{"fl_status", "fl_progress", "A round of federated learning began, went on or ended.", breakwater.Round{}},
 	{"fl_status", "fl_client", "A client of the federation reported.", breakwater.FLClient{}},
 	{"predictions", "prediction_created", "An engine predicted what comes next.", breakwater.Prediction{}},
+	{"predictions", "prediction_updated", "A prediction changed: more was seen of the same act, or another of its techniques came.", breakwater.Prediction{}},
 	{"predictions", "prediction_validated", "What was predicted came true.", breakwater.Prediction{}},
+	{"predictions", "prediction_expired", "A prediction's last timeframe is over and nothing of it came.", breakwater.Prediction{}},
 	{"system", "system_status", "How the whole system stands. Sent every few seconds while somebody listens, where something but its uptime changed.", breakwater.SystemStatus{}},
 	{"system", "facility_status", "A facility was heard of again, or fell silent.", breakwater.FacilityStatus{}},
+	{"system", "demo_progress", "A demo scenario began, went on or ended. Of the scenario reset: all that demos made was removed, so that what a page shows of it is gone.", breakwater.DemoRun{}},
 }
 
 // envelope is what a publication's data looks like on every transport.
@@ -53,14 +56,9 @@ func (h *Hub) Round(r *breakwater.Round) error { return h.publish("fl_progress",
 // Client tells of a client of the federation that reported.
 func (h *Hub) Client(c *breakwater.FLClient) error { return h.publish("fl_client", c) }
 
-// PredictionCreated tells of a new prediction.
-func (h *Hub) PredictionCreated(p *breakwater.Prediction) error {
-	return h.publish("prediction_created", p)
-}
-
-// PredictionValidated tells of a prediction that came true.
-func (h *Hub) PredictionValidated(p *breakwater.Prediction) error {
-	return h.publish("prediction_validated", p)
+// Prediction tells what happened to a prediction: it was created, updated, validated, or it has expired.
+func (h *Hub) Prediction(what string, p *breakwater.Prediction) error {
+	return h.publish("prediction_"+what, p)
 }
 
 // System tells how the whole system stands.
@@ -68,6 +66,9 @@ func (h *Hub) System(s *breakwater.SystemStatus) error { return h.publish("syste
 
 // Facility tells of a facility that is heard of again, or fell silent.
 func (h *Hub) Facility(f *breakwater.FacilityStatus) error { return h.publish("facility_status", f) }
+
+// Demo tells how a demo scenario stands.
+func (h *Hub) Demo(run *breakwater.DemoRun) error { return h.publish("demo_progress", run) }
 
 // Listening reports whether somebody listens to a channel.
 func (h *Hub) Listening(channel string) bool { return h.node.Hub().NumSubscribers(channel) > 0 }

@@ -124,14 +124,21 @@ type Training struct {
 	Noise float64
 	// Proximal is µ of FedProx (Li et al. 2020): it draws towards the parameters that the training began with.
 	Proximal float64
+	// Exposed are scaled vectors that are known to be anomalous. The network is taught to give them back badly: each whose
+	// error is under Margin adds Exposure times what is missing to the loss. That is outlier exposure (Hendrycks, Mazeika
+	// and Dietterich 2019) with the hinge of a margin, where Deep SAD (Ruff et al. 2020) takes the inverse: an error over
+	// the margin is found anyway, and driving it on would cost what is usual.
+	Exposed  []float32
+	Exposure float64     // 0.5
+	Margin   float64     // mean squared error of scaled values; 2, where usual ones have 0.5 to 1
 	Epoch    func(Epoch) // called after each
 }
 
 // Epoch is how far a training is. Losses are mean squared errors of scaled values.
 type Epoch struct {
 	Number, Of int
-	Loss       float64 // of training, as it went
-	Validation float64 // after the epoch
+	Loss       float64 // of training, as it went; of what is usual alone
+	Validation float64 // after the epoch, with what exposed vectors add
 }
 
 // Train fits the network to scaled vectors (Scaler.Scale), with Adam (Kingma and Ba 2015), and keeps the parameters of
@@ -141,8 +148,8 @@ func (n *Network) Train(ctx context.Context, train, validation []float32, t Trai
 	t = t.withDefaults()
 	width := n.sizes[0]
 	count := len(train) / width
-	if count == 0 || len(train)%width != 0 || len(validation) == 0 || len(validation)%width != 0 {
-		return Epoch{}, invalid("train", "%d and %d values are not whole vectors of %d to train and validate on", len(train), len(validation), width)
+	if count == 0 || len(train)%width != 0 || len(validation) == 0 || len(validation)%width != 0 || len(t.Exposed)%width != 0 {
+		return Epoch{}, invalid("train", "%d, %d and %d values are not whole vectors of %d to train and validate on and to be exposed to", len(train), len(validation), len(t.Exposed), width)
 	}
 	begin, best := slices.Clone(n.params), slices.Clone(n.params)
 	var reached Epoch
@@ -162,7 +169,7 @@ func (n *Network) Train(ctx context.Context, train, validation []float32, t Trai
 			}
 			loss += run.step(order[first:min(first+t.Batch, count)])
 		}
-		now := Epoch{number, t.Epochs, loss / float64(count), n.Loss(validation)}
+		now := Epoch{number, t.Epochs, loss / float64(count), n.Loss(validation) + t.Exposure*n.missing(t.Exposed, t.Margin)}
 		if math.IsNaN(now.Validation) || math.IsInf(now.Validation, 0) {
 			copy(n.params, begin)
 			return Epoch{}, &breakwater.Error{Kind: breakwater.Invalid, Field: "rate", Message: fmt.Sprintf("training went astray in epoch %d; use a lower rate than %g", number, t.Rate)}
@@ -190,8 +197,13 @@ func (t Training) withDefaults() Training {
 			*d.value = d.usual
 		}
 	}
-	if t.Rate == 0 {
-		t.Rate = 1e-3
+	for _, d := range []struct {
+		value *float64
+		usual float64
+	}{{&t.Rate, 1e-3}, {&t.Exposure, 0.5}, {&t.Margin, 2}} {
+		if *d.value == 0 {
+			*d.value = d.usual
+		}
 	}
 	t.Batch = max(t.Batch, 1)
 	t.Workers = min(max(t.Workers, 1), 64)
@@ -208,11 +220,16 @@ type trainer struct {
 	m, v     []float32 // Adam's moments
 	steps    int
 	gradient []float32
+	exposed  int   // the next of the exposed vectors to be taken
+	batch    []int // rows of a step: those of train, then exposed ones, which count from the number of rows on
 }
+
+// exposedShare is how many rows of a batch there are for each exposed one.
+const exposedShare = 4
 
 func newTrainer(n *Network, t Training, rows, begin []float32) *trainer {
 	r := &trainer{net: n, rows: rows, begin: begin, setting: t, m: make([]float32, len(n.params)), v: make([]float32, len(n.params))}
-	share := (t.Batch + t.Workers - 1) / t.Workers
+	share := (t.Batch + t.Batch/exposedShare + 1 + t.Workers - 1) / t.Workers
 	for i := range t.Workers {
 		w := newWorker(n, share)
 		w.noise, w.random = t.Noise, rand.New(rand.NewPCG(t.Seed, uint64(i)))
@@ -222,17 +239,28 @@ func newTrainer(n *Network, t Training, rows, begin []float32) *trainer {
 	return r
 }
 
-// step takes one batch, of rows by index, and gives the sum of the losses of its rows.
+// step takes one batch, of rows by index, and gives the sum of the losses of its rows. Exposed vectors, where there are
+// any, are taken along in their order, a fourth as many.
 func (r *trainer) step(batch []int) float64 {
-	share := (len(batch) + len(r.workers) - 1) / len(r.workers)
+	width := r.net.sizes[0]
+	r.batch = append(r.batch[:0], batch...)
+	usual, exposed := len(batch), 0
+	if all := len(r.setting.Exposed) / width; all > 0 {
+		exposed = min(max(usual/exposedShare, 1), all)
+		for range exposed {
+			r.batch = append(r.batch, len(r.rows)/width+r.exposed)
+			r.exposed = (r.exposed + 1) % all
+		}
+	}
+	share := (len(r.batch) + len(r.workers) - 1) / len(r.workers)
 	var busy sync.WaitGroup
 	for i, w := range r.workers {
-		part := batch[min(i*share, len(batch)):min((i+1)*share, len(batch))]
+		part := r.batch[min(i*share, len(r.batch)):min((i+1)*share, len(r.batch))]
 		if i == len(r.workers)-1 {
-			w.gradients(r.net, r.rows, part, len(batch))
+			w.gradients(r, part, usual, exposed)
 			break
 		}
-		busy.Go(func() { w.gradients(r.net, r.rows, part, len(batch)) })
+		busy.Go(func() { w.gradients(r, part, usual, exposed) })
 	}
 	busy.Wait()
 	loss := r.workers[0].loss
@@ -244,6 +272,15 @@ func (r *trainer) step(batch []int) float64 {
 	}
 	r.adam()
 	return loss
+}
+
+// row is a row of what is usual, or, behind those, an exposed one.
+func (r *trainer) row(i int) []float32 {
+	width, from := r.net.sizes[0], r.rows
+	if usual := len(from) / width; i >= usual {
+		i, from = i-usual, r.setting.Exposed
+	}
+	return from[i*width : (i+1)*width]
 }
 
 // adam moves the parameters against the gradient.
@@ -271,7 +308,7 @@ type worker struct {
 	views    []layer // over gradient
 	noise    float64
 	random   *rand.Rand
-	loss     float64 // sum over rows of the mean squared error
+	loss     float64 // sum over usual rows of the mean squared error
 }
 
 func newWorker(n *Network, rows int) *worker {
@@ -284,8 +321,10 @@ func newWorker(n *Network, rows int) *worker {
 	return w
 }
 
-// gradients of the mean, over a batch of whole rows, of the mean squared error, for this worker's part.
-func (w *worker) gradients(n *Network, rows []float32, part []int, whole int) {
+// gradients of the mean, over a batch of so many usual rows, of the mean squared error, and of what as many exposed ones
+// add to it, for this worker's part.
+func (w *worker) gradients(t *trainer, part []int, usual, exposed int) {
+	n := t.net
 	width, count := n.sizes[0], len(part)
 	clear(w.gradient)
 	w.loss = 0
@@ -293,7 +332,7 @@ func (w *worker) gradients(n *Network, rows []float32, part []int, whole int) {
 		return
 	}
 	for i, r := range part {
-		copy(w.values[0][i*width:], rows[r*width:(r+1)*width])
+		copy(w.values[0][i*width:], t.row(r))
 	}
 	if w.noise > 0 {
 		for i := range w.values[0][:count*width] {
@@ -304,13 +343,24 @@ func (w *worker) gradients(n *Network, rows []float32, part []int, whole int) {
 	last := len(n.layers)
 	out, delta := w.values[last], w.deltas[last]
 	for i, r := range part {
-		for j, want := range rows[r*width : (r+1)*width] {
+		scale, squares := 2/float32(width*usual), 0.0
+		for j, want := range t.row(r) {
 			d := out[i*width+j] - want
-			w.loss += float64(d * d)
-			delta[i*width+j] = 2 * d / float32(width*whole)
+			squares += float64(d * d)
+			delta[i*width+j] = d
+		}
+		switch squares /= float64(width); {
+		case r < len(t.rows)/width:
+			w.loss += squares
+		case squares < t.setting.Margin:
+			scale = float32(-2 * t.setting.Exposure / float64(width*exposed))
+		default:
+			scale = 0
+		}
+		for j := range width {
+			delta[i*width+j] *= scale
 		}
 	}
-	w.loss /= float64(width)
 	for l := last - 1; l >= 0; l-- {
 		in, out := n.sizes[l], n.sizes[l+1]
 		d := blas32.General{Rows: count, Cols: out, Stride: out, Data: w.deltas[l+1][:count*out]}
@@ -361,6 +411,17 @@ func (n *Network) Loss(rows []float32) float64 {
 	sum := 0.0
 	for at := 0; at+width <= len(rows); at += width {
 		sum += n.score(rows[at:at+width], errs, work)
+	}
+	return sum / float64(max(len(rows)/width, 1))
+}
+
+// missing is by how much the errors of scaled vectors lie under a margin, the mean.
+func (n *Network) missing(rows []float32, margin float64) float64 {
+	width := n.sizes[0]
+	errs, work := make([]float32, width), make([]float32, n.workspace())
+	sum := 0.0
+	for at := 0; at+width <= len(rows); at += width {
+		sum += max(margin-n.score(rows[at:at+width], errs, work), 0)
 	}
 	return sum / float64(max(len(rows)/width, 1))
 }

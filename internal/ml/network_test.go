@@ -67,8 +67,28 @@ func TestGradients(t *testing.T) {
 		if got, want := n.Loss(rows), loss64(n.sizes, params, rows64); math.Abs(got-want) > 1e-6*want {
 			t.Errorf("%v: loss %v, in float64 %v", hidden, got, want)
 		}
-		for _, workers := range []int{1, 3} {
-			r := newTrainer(n.clone(), Training{Batch: 7, Workers: workers}.withDefaults(), rows, n.params)
+		// Of vectors that it is exposed to, one of a batch's four is far over the margin and adds nothing.
+		near, far := rows64[0], slices.Repeat([]float64{30}, 5)
+		exposed := append(slices.Clone(rows[:5]), slices.Repeat([]float32{30}, 5)...)
+		for _, test := range []struct {
+			workers int
+			exposed []float32
+			loss    func() float64
+		}{
+			{1, nil, func() float64 { return loss64(n.sizes, params, rows64) }},
+			{3, nil, func() float64 { return loss64(n.sizes, params, rows64) }},
+			// A batch of 7 takes one exposed vector along: the first.
+			{1, exposed, func() float64 {
+				return loss64(n.sizes, params, rows64) + 0.7*(20-loss64(n.sizes, params, [][]float64{near}))
+			}},
+			{3, exposed, func() float64 {
+				return loss64(n.sizes, params, rows64) + 0.7*(20-loss64(n.sizes, params, [][]float64{near}))
+			}},
+			{1, exposed[5:], func() float64 {
+				return loss64(n.sizes, params, rows64) + 0.7*max(20-loss64(n.sizes, params, [][]float64{far}), 0)
+			}},
+		} {
+			r := newTrainer(n.clone(), Training{Batch: 7, Workers: test.workers, Exposed: test.exposed, Exposure: 0.7, Margin: 20}.withDefaults(), rows, n.params)
 			r.setting.Rate = 0 // the gradient is looked at, no step is taken
 			r.step(order)
 			var worst, scale float64
@@ -76,18 +96,46 @@ func TestGradients(t *testing.T) {
 				const h = 1e-5
 				was := params[i]
 				params[i] = was + h
-				up := loss64(n.sizes, params, rows64)
+				up := test.loss()
 				params[i] = was - h
-				numeric := (up - loss64(n.sizes, params, rows64)) / (2 * h)
+				numeric := (up - test.loss()) / (2 * h)
 				params[i] = was
 				worst = max(worst, math.Abs(numeric-float64(r.gradient[i])))
 				scale = max(scale, math.Abs(numeric))
 			}
-			t.Logf("%v, %d workers: largest difference %.2g of %.2g", hidden, workers, worst, scale)
+			t.Logf("%v, %d workers, %d exposed: largest difference %.2g of %.2g", hidden, test.workers, len(test.exposed)/5, worst, scale)
 			if worst > 1e-5*scale {
-				t.Errorf("%v, %d workers: a gradient is %g off, the largest is %g", hidden, workers, worst, scale)
+				t.Errorf("%v, %d workers, %d exposed: a gradient is %g off, the largest is %g", hidden, test.workers, len(test.exposed)/5, worst, scale)
 			}
 		}
+	}
+}
+
+// A network that was exposed to an anomaly tells it apart, and goes on giving back what is usual.
+func TestExposure(t *testing.T) {
+	t.Parallel()
+	scaler := FitScaler(wave(1000, 1))
+	train, validation := scaler.Scale(wave(1000, 1)), scaler.Scale(wave(200, 2))
+	// Odd in its combination, not in any value.
+	odd := make([]float32, 0, 400)
+	for at := 0; at < 400; at += 4 {
+		odd = append(odd, train[at], -train[at+1], train[at+2], -train[at+3])
+	}
+	reach := func(exposed []float32) (usual, anomalous float64) {
+		n, err := NewNetwork(4, []int{16, 4, 16}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.Train(t.Context(), train, validation, Training{Epochs: 60, Rate: 3e-3, Patience: -1, Noise: 0.1, Exposed: exposed, Margin: 3}); err != nil {
+			t.Fatal(err)
+		}
+		return n.Loss(validation), n.Loss(odd[200:])
+	}
+	usual, anomalous := reach(nil)
+	exposedUsual, exposedAnomalous := reach(odd[:200])
+	t.Logf("error without exposure: usual %.4f, anomalous %.4f; with it: %.4f, %.4f", usual, anomalous, exposedUsual, exposedAnomalous)
+	if exposedAnomalous < 2.5 || exposedAnomalous < 2*anomalous || exposedUsual > 0.05 {
+		t.Errorf("an anomaly stands out by %.1f without exposure, by %.1f with it", anomalous/usual, exposedAnomalous/exposedUsual)
 	}
 }
 

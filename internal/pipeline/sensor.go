@@ -17,6 +17,7 @@ import (
 	"breakwater"
 	"breakwater/internal/decode"
 	"breakwater/internal/detect"
+	"breakwater/internal/ml"
 	"breakwater/internal/window"
 )
 
@@ -26,6 +27,7 @@ type Sensor struct {
 	FacilityID string
 	Rules      []*detect.Rule
 	Baseline   *detect.Baseline // what is known as normal; grows while learning
+	Models     []*ml.Model      // that speak beside the rules; one of a kind
 	// Learn is how long, in data time from the first packet on, what is seen is taken as normal. 0: not at all.
 	Learn time.Duration
 	// Learned is called once, when learning has ended: by time, or by the end of the packets.
@@ -40,6 +42,7 @@ type Sensor struct {
 type Setup struct {
 	Rules    []*detect.Rule
 	Baseline *detect.Baseline
+	Models   []*ml.Model // each in the place of that of its kind; those of other kinds stay
 }
 
 // Entry is one thing that another program's log says: a message or connection that was seen, or a detection.
@@ -127,6 +130,7 @@ func (s *Sensor) RunLog(ctx context.Context, entries iter.Seq[Entry]) (Stats, er
 func (s *Sensor) begin(ctx context.Context) *run {
 	r := &run{Sensor: s, ctx: ctx, learning: s.Learn > 0, inventory: newInventory(s.FacilityID)}
 	r.engine = detect.New(s.FacilityID, s.Rules, s.Baseline)
+	r.engine.SetModels(s.Models)
 	r.engine.SetLearning(r.learning)
 	r.windows = window.NewBuilder(s.FacilityID, r.second)
 	r.decoder = decode.New(r.event)
@@ -199,7 +203,7 @@ func (r *run) second(w *breakwater.Window) {
 	}
 }
 
-// change goes on with other rules or another baseline.
+// change goes on with other rules, another baseline or other models.
 func (r *run) change(to *Setup) {
 	if to == nil {
 		return
@@ -207,6 +211,7 @@ func (r *run) change(to *Setup) {
 	if to.Rules != nil {
 		r.engine.SetRules(to.Rules)
 	}
+	r.engine.SetModels(to.Models)
 	if to.Baseline != nil && !r.learning {
 		r.engine.SetBaseline(to.Baseline)
 	}

@@ -21,6 +21,8 @@ type Server struct {
 	Context *window.Buffer
 	// Publish tells the world of an alert that was begun or changed, after it is durable. It does not block.
 	Publish func(a *breakwater.Alert, created bool)
+	// Outlook says what comes next; nil: nothing is predicted.
+	Outlook *Outlook
 
 	facilities      sync.Map // facility id → *intake
 	events, pending atomic.Int64
@@ -30,6 +32,8 @@ type Server struct {
 type intake struct {
 	sync.Mutex
 	batches atomic.Int64
+	looked  bool      // due is known
+	due     time.Time // when the next open prediction expires, by data time; zero: none is open
 }
 
 // Load is what a Server has taken in since it was made. It has no clock: who looks twice knows how fast that is.
@@ -51,9 +55,19 @@ func (s *Server) Load() Load {
 	return l
 }
 
+// Forget drops what is kept of a facility in memory, as when it was removed from the store. Nothing may be coming in for
+// it meanwhile.
+func (s *Server) Forget(facility string) {
+	s.facilities.Delete(facility)
+	s.Context.Forget(facility)
+}
+
 // Receive is the breakwater.Send of this server: when it returns, the batch is durable and its alerts are published.
-// A batch that comes twice changes nothing the second time, but is published again.
+// A batch that comes twice changes nothing the second time, but its alerts are published again.
 func (s *Server) Receive(ctx context.Context, b breakwater.Batch) error {
+	if _, err := store.CheckBatch(b); err != nil { // before the facility's context has it
+		return err
+	}
 	s.pending.Add(1)
 	defer s.pending.Add(-1)
 	known, _ := s.facilities.LoadOrStore(b.FacilityID, new(intake))
@@ -75,7 +89,7 @@ func (s *Server) Receive(ctx context.Context, b breakwater.Batch) error {
 	for _, t := range touched {
 		s.Publish(t.Alert, t.Created)
 	}
-	return nil
+	return s.foresee(ctx, in, b, touched)
 }
 
 // remember takes a batch into the context of its facility. Where that begins anew, as after a restart, what the store
@@ -98,8 +112,8 @@ func (s *Server) remember(ctx context.Context, b breakwater.Batch) error {
 }
 
 // Run is a sensor in this process, for a facility whose raw traffic comes here: a capture that is handed in, or an
-// interface of this machine. It detects with what the facility learned before; learn > 0 learns more, which is saved
-// when that time is over.
+// interface of this machine. It detects with what the facility learned before, and with its active models as they
+// change; learn > 0 learns more, which is saved when that time is over.
 func (s *Server) Run(ctx context.Context, facility string, learn time.Duration, packets iter.Seq2[breakwater.Packet, error]) (Stats, error) {
 	sensor, err := s.sensor(ctx, facility, learn)
 	if err != nil {
@@ -123,8 +137,14 @@ func (s *Server) sensor(ctx context.Context, facility string, learn time.Duratio
 	if err != nil {
 		return nil, err
 	}
+	atWork := &modelsAtWork{server: s, facility: facility, versions: map[string]int64{}}
+	models, err := atWork.news(ctx)
+	if err != nil {
+		return nil, err
+	}
 	return &Sensor{
-		FacilityID: facility, Rules: s.Rules, Baseline: baseline, Learn: learn, Send: s.Receive,
+		FacilityID: facility, Rules: s.Rules, Baseline: baseline, Models: models, Learn: learn, Send: s.Receive,
+		Changed: func() *Setup { return atWork.changed(ctx) },
 		Learned: func(ctx context.Context, b *detect.Baseline) error {
 			text, err := json.Marshal(b)
 			if err != nil {

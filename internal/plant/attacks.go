@@ -7,7 +7,7 @@ import (
 )
 
 // attacks are the intruder's scripts.
-var attacks = map[AttackKind]func(*actor, *host){PortScan: scanPorts, UnauthorisedWrite: writeUnauthorised, FunctionScan: scanFunctions}
+var attacks = map[AttackKind]func(*actor, *host){PortScan: scanPorts, UnauthorisedWrite: writeUnauthorised, FunctionScan: scanFunctions, ManipulateControl: manipulate}
 
 // scannedPorts are TCP ports that scanners try first, those of industrial protocols before others.
 var scannedPorts = []uint16{
@@ -17,10 +17,10 @@ var scannedPorts = []uint16{
 	7070, 8000, 8008, 8080, 8443, 8888, 9600, 18245, 20000, 44818, 47808,
 }
 
-// scanPorts looks who is there, then what the PLC serves, then who else speaks Modbus.
+// scanPorts looks who is there, then what PLC-1 serves, then who else speaks Modbus.
 func scanPorts(a *actor, intruder *host) {
 	for last := 1; last < 255; last++ {
-		ip := [4]byte{10, 0, 0, byte(last)}
+		ip := a.works.at(byte(last))
 		if ip == intruder.ip {
 			continue
 		}
@@ -41,13 +41,13 @@ func scanPorts(a *actor, intruder *host) {
 	order := a.rng.Perm(len(scannedPorts))
 	port := intruder.nextPort()
 	for _, i := range order {
-		if !a.probe(intruder, plcHost.ip, port, scannedPorts[i]) || !a.sleep(a.between(2*time.Millisecond, 15*time.Millisecond)) {
+		if !a.probe(intruder, a.works.at(intakeHost.ip[3]), port, scannedPorts[i]) || !a.sleep(a.between(2*time.Millisecond, 15*time.Millisecond)) {
 			return
 		}
 	}
 	port = intruder.nextPort()
 	for last := 1; last < 255; last++ {
-		ip := [4]byte{10, 0, 0, byte(last)}
+		ip := a.works.at(byte(last))
 		if ip == intruder.ip {
 			continue
 		}
@@ -82,11 +82,11 @@ func (a *actor) probe(from *host, ip [4]byte, port, target uint16) bool {
 	return true
 }
 
-// writeUnauthorised looks at coils and setpoints, then takes the tank out of control: of coils 0-9 only the valve's
-// is set, so automatic control and the pump go off while water runs out, and the level that starts the pump is put
-// so low that it would stay off under automatic control too.
+// writeUnauthorised looks at coils and setpoints of PLC-1, then takes the stage out of control: of coils 0-9 only the
+// valve's is set, so automatic control and the pump go off while the river runs in and the town's tank runs empty, and
+// the level that starts the pump is put so low that it would stay off under automatic control too.
 func writeUnauthorised(a *actor, intruder *host) {
-	c, ok := a.dial(intruder, plcHost.ip, modbusPort)
+	c, ok := a.dial(intruder, a.works.at(intakeHost.ip[3]), modbusPort)
 	if !ok {
 		return
 	}
@@ -105,10 +105,42 @@ func writeUnauthorised(a *actor, intruder *host) {
 	c.close()
 }
 
+// manipulate drives the plant by hand for half a minute: automatic control of PLC-1 off, then the pump on and off and the
+// inlet valve open and shut against each other, again and again, which no pump and no pipe is built for; in between
+// PLC-2 is told to dose ten times the chlorine into what the town drinks. Before it leaves, all is left wrong.
+func manipulate(a *actor, intruder *host) {
+	intake, ok := a.dial(intruder, a.works.at(intakeHost.ip[3]), modbusPort)
+	if !ok {
+		return
+	}
+	treat, ok := a.dial(intruder, a.works.at(treatHost.ip[3]), modbusPort)
+	if !ok {
+		return
+	}
+	do := func(c *conn, pdu ...byte) bool {
+		_, ok := c.ask(1, pdu...)
+		return ok && a.sleep(a.between(400*time.Millisecond, 900*time.Millisecond))
+	}
+	onOff := [2]int{0, 0xff00}
+	ok = do(intake, request(readCoils, 0, 4)...) && do(intake, request(writeCoil, coilAuto, 0)...)
+	for i := 0; ok && i < 12; i++ {
+		ok = do(intake, request(writeCoil, coilPump, onOff[i%2])...) && do(intake, request(writeCoil, coilValve, onOff[(i+1)%2])...)
+		if ok && i%4 == 1 {
+			ok = do(intake, request(readMeasured, 0, 8)...)
+		}
+		if ok && i == 5 {
+			ok = do(treat, request(readHolding, 0, 8)...) && do(treat, request(writeRegister, holdDose, 10*int(a.works.run.dose))...)
+		}
+	}
+	if ok && do(intake, request(writeCoil, coilPump, 0)...) && treat.close() {
+		intake.close()
+	}
+}
+
 // scanFunctions tries each function code, as one does who wants to know what the PLC can: with a well-formed request
 // where the standard has the function, at an address that does not exist, so that nothing changes.
 func scanFunctions(a *actor, intruder *host) {
-	c, ok := a.dial(intruder, plcHost.ip, modbusPort)
+	c, ok := a.dial(intruder, a.works.at(intakeHost.ip[3]), modbusPort)
 	if !ok {
 		return
 	}

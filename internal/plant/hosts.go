@@ -14,14 +14,18 @@ var (
 	linuxSYN   = []byte{2, 4, 5, 0xb4, 1, 1, 4, 2, 1, 3, 3, 7}
 )
 
-// The hosts. The Ethernet addresses begin as those of real makers do, but for the intruder's, which somebody set.
+// The hosts, by the last byte of their addresses; the network's are the plant's. The Ethernet addresses begin as those of
+// real makers do, but for the intruder's, which somebody set.
 var (
-	plcHost         = host{ip: [4]byte{10, 0, 0, 11}, mac: breakwater.MAC{0x00, 0x80, 0xf4, 0x0e, 0x2a, 0x11}, ttl: 64, window: 8192, options: plainSYN, delayAck: 100 * time.Millisecond, service: modbusPort}
-	hmiHost         = host{ip: [4]byte{10, 0, 0, 2}, mac: breakwater.MAC{0x00, 0x14, 0x22, 0x5b, 0x90, 0x02}, ttl: 128, window: 64240, options: desktopSYN, delayAck: 50 * time.Millisecond}
-	workstationHost = host{ip: [4]byte{10, 0, 0, 3}, mac: breakwater.MAC{0x00, 0x21, 0x9b, 0x3c, 0x71, 0x03}, ttl: 128, window: 64240, options: desktopSYN, delayAck: 50 * time.Millisecond}
-	historianHost   = host{ip: [4]byte{10, 0, 0, 5}, mac: breakwater.MAC{0x00, 0x1b, 0x78, 0xd4, 0x18, 0x05}, ttl: 64, window: 64240, options: linuxSYN, delayAck: 40 * time.Millisecond}
-	intruderHost    = host{ip: [4]byte{10, 0, 0, 57}, mac: breakwater.MAC{0x02, 0x1d, 0x7a, 0xe5, 0x00, 0x57}, ttl: 64, window: 64240, options: linuxSYN, delayAck: 40 * time.Millisecond}
+	intakeHost      = host{ip: last(11), mac: breakwater.MAC{0x00, 0x80, 0xf4, 0x0e, 0, 0x11}, ttl: 64, window: 8192, options: plainSYN, delayAck: 100 * time.Millisecond, service: modbusPort}
+	treatHost       = host{ip: last(12), mac: breakwater.MAC{0x00, 0x80, 0xf4, 0x0e, 0, 0x12}, ttl: 64, window: 8192, options: plainSYN, delayAck: 100 * time.Millisecond, service: modbusPort}
+	hmiHost         = host{ip: last(2), mac: breakwater.MAC{0x00, 0x14, 0x22, 0x5b, 0, 0x02}, ttl: 128, window: 64240, options: desktopSYN, delayAck: 50 * time.Millisecond}
+	workstationHost = host{ip: last(3), mac: breakwater.MAC{0x00, 0x21, 0x9b, 0x3c, 0, 0x03}, ttl: 128, window: 64240, options: desktopSYN, delayAck: 50 * time.Millisecond}
+	historianHost   = host{ip: last(5), mac: breakwater.MAC{0x00, 0x1b, 0x78, 0xd4, 0, 0x05}, ttl: 64, window: 64240, options: linuxSYN, delayAck: 40 * time.Millisecond}
+	intruderHost    = host{ip: last(57), mac: breakwater.MAC{0x02, 0x1d, 0x7a, 0xe5, 0, 0x57}, ttl: 64, window: 64240, options: linuxSYN, delayAck: 40 * time.Millisecond}
 )
+
+func last(b byte) [4]byte { return [4]byte{3: b} }
 
 const modbusPort = 502
 
@@ -33,15 +37,16 @@ func request(function byte, address, second int) []byte {
 // poll is what the HMI reads each second: everything its screen shows.
 var poll = [][]byte{request(readCoils, 0, 10), request(readInputs, 0, 8), request(readHolding, 0, 8), request(readMeasured, 0, 8)}
 
-// pollAndOperate is the HMI: over one connection that stays open it polls each second, and passes on what its
+// pollAndOperate is the HMI at one PLC: over a connection that stays open it polls each second, and passes on what its
 // operators do. Their first minutes hold one of each action, so that who learns from five minutes has seen them.
-func pollAndOperate(a *actor, hmi *host) {
-	c, ok := a.dial(hmi, plcHost.ip, modbusPort)
+func pollAndOperate(a *actor, hmi, plc *host) {
+	c, ok := a.dial(hmi, plc.ip, modbusPort)
 	if !ok {
 		return
 	}
 	cycle := a.now
-	action, next := 0, a.now+40*time.Second
+	kinds := operations[plc.device.stage-1]
+	action, next := 0, a.now+40*time.Second+time.Duration(plc.device.stage-1)*17*time.Second
 	for {
 		for _, pdu := range poll {
 			if _, ok := c.ask(1, pdu...); !ok || !a.sleep(a.between(200*time.Microsecond, 900*time.Microsecond)) {
@@ -49,52 +54,104 @@ func pollAndOperate(a *actor, hmi *host) {
 			}
 		}
 		if a.now >= next {
-			if _, ok := c.ask(1, operate(a, action)...); !ok {
+			if _, ok := c.ask(1, kinds[action%len(kinds)](a)...); !ok {
 				return
 			}
 			action++
 			next = a.now + a.between(40*time.Second, 60*time.Second)
-			if action >= 4 {
+			if action >= len(kinds) {
 				next = a.now + a.between(2*time.Minute, 6*time.Minute)
 			}
 		}
 		cycle += time.Second
 		// The poll's own clock is even; the program behind it is late by a little.
-		if _, ok := a.find(hmi, plcHost.ip); !ok || !a.sleep(max(0, cycle-a.now)+a.between(0, 4*time.Millisecond)) {
+		if _, ok := a.find(hmi, plc.ip); !ok || !a.sleep(max(0, cycle-a.now)+a.between(0, 4*time.Millisecond)) {
 			return
 		}
 	}
 }
 
-// operate is the next thing an operator does, all within the plant's normal limits.
-func operate(a *actor, action int) []byte {
-	switch action % 4 {
-	case 0:
-		return request(writeRegister, holdStop, 2850+10*a.rng.IntN(31))
-	case 1: // pump off or on by hand: automatic control takes over again at the next setpoint
-		if a.plc.coils[coilPump] {
-			return request(writeCoil, coilPump, 0)
-		}
-		return request(writeCoil, coilPump, 0xff00)
-	case 2:
-		return request(writeRegister, holdValve, 700+10*a.rng.IntN(11))
-	}
-	return request(writeRegister, holdStart, 1650+10*a.rng.IntN(31))
+// operations are what operators do in turn at each stage, all within the plant's normal limits.
+var operations = [2][]func(*actor) []byte{
+	{
+		func(a *actor) []byte { return request(writeRegister, holdStop, near(a.rng, a.works.run.stop, 150, 10)) },
+		func(a *actor) []byte { // pump off or on by hand: automatic control takes over again at the next of the two levels
+			if a.works.intake.coils[coilPump] {
+				return request(writeCoil, coilPump, 0)
+			}
+			return request(writeCoil, coilPump, 0xff00)
+		},
+		func(a *actor) []byte {
+			return request(writeRegister, holdValve, near(a.rng, a.works.run.inlet, 30, 10))
+		},
+		func(a *actor) []byte {
+			return request(writeRegister, holdStart, near(a.rng, a.works.run.start, 100, 10))
+		},
+	},
+	{
+		func(a *actor) []byte { return request(writeRegister, holdDose, near(a.rng, a.works.run.dose, 6, 1)) },
+		func(a *actor) []byte {
+			return request(writeRegister, holdValve, near(a.rng, a.works.run.outlet, 30, 10))
+		},
+	},
 }
 
-// engineer is the workstation: now and then it connects, asks the PLC who it is, reads all registers and leaves.
-func engineer(a *actor, workstation *host) {
-	for {
-		c, ok := a.dial(workstation, plcHost.ip, modbusPort)
+// follow is PLC-1 asking PLC-2 each second how full T-201 is, by which it runs its pump.
+func follow(a *actor, from, to *host) {
+	c, ok := a.dial(from, to.ip, modbusPort)
+	if !ok {
+		return
+	}
+	for next := a.now; ; {
+		answer, ok := c.ask(1, request(readMeasured, measuredLevel, 1)...)
 		if !ok {
 			return
 		}
-		for _, pdu := range [][]byte{{identify, 14, 1, 0}, request(readHolding, 0, holdCount), request(readMeasured, 0, measuredCount), request(readCoils, 0, coilCount)} {
-			if _, ok := c.ask(1, pdu...); !ok || !a.sleep(a.between(50*time.Millisecond, 800*time.Millisecond)) {
+		if len(answer) == 4 {
+			from.device.measured[measuredOther] = binary.BigEndian.Uint16(answer[2:])
+		}
+		next += time.Second
+		if _, ok := a.find(from, to.ip); !ok || !a.sleep(max(0, next-a.now)) {
+			return
+		}
+	}
+}
+
+// archive is the historian: every ten seconds it takes down what a PLC measures.
+func archive(a *actor, historian, plc *host) {
+	c, ok := a.dial(historian, plc.ip, modbusPort)
+	if !ok {
+		return
+	}
+	for next := a.now; ; {
+		if _, ok := c.ask(1, request(readMeasured, 0, 8)...); !ok {
+			return
+		}
+		next += 10 * time.Second
+		if _, ok := a.find(historian, plc.ip); !ok || !a.sleep(max(0, next-a.now)+a.between(0, 20*time.Millisecond)) {
+			return
+		}
+	}
+}
+
+// engineer is the workstation: now and then it connects to each PLC, asks who it is, reads all registers and leaves.
+func engineer(a *actor, workstation *host, plcs ...*host) {
+	for {
+		for _, plc := range plcs {
+			c, ok := a.dial(workstation, plc.ip, modbusPort)
+			if !ok {
+				return
+			}
+			for _, pdu := range [][]byte{{identify, 14, 1, 0}, request(readHolding, 0, holdCount), request(readMeasured, 0, measuredCount), request(readCoils, 0, coilCount)} {
+				if _, ok := c.ask(1, pdu...); !ok || !a.sleep(a.between(50*time.Millisecond, 800*time.Millisecond)) {
+					return
+				}
+			}
+			if !c.close() || !a.sleep(a.between(2*time.Second, 6*time.Second)) {
 				return
 			}
 		}
-		if !c.close() || !a.sleep(a.between(4*time.Minute, 9*time.Minute)) {
+		if !a.sleep(a.between(4*time.Minute, 9*time.Minute)) {
 			return
 		}
 	}
@@ -124,8 +181,8 @@ func ping(a *actor, from, plc *host) {
 
 // resolve is the workstation asking the historian, which is the name server too, for names (RFC 1035).
 func resolve(a *actor, from, server *host) {
-	names := []string{"historian", "plc-1", "hmi"}
-	addresses := [][4]byte{historianHost.ip, plcHost.ip, hmiHost.ip}
+	names := []string{"historian", "plc-1", "hmi", "plc-2"}
+	addresses := [][4]byte{a.works.at(5), a.works.at(11), a.works.at(2), a.works.at(12)}
 	for {
 		for i, name := range names {
 			if _, ok := a.find(from, server.ip); !ok {

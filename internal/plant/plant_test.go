@@ -6,11 +6,13 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +108,7 @@ func TestTshark(t *testing.T) {
 		string(PortScan):          {"Connection reset (RST)"},
 		string(UnauthorisedWrite): nil,
 		string(FunctionScan):      nil,
+		string(ManipulateControl): nil,
 	}
 	for name, notes := range expected {
 		t.Run(name, func(t *testing.T) {
@@ -204,7 +207,7 @@ func TestTCP(t *testing.T) {
 	}
 	ends := map[string]*end{}
 	finished := 0
-	for _, s := range takeApart(t, Options{Seed: 3, Duration: 20 * time.Minute, Attacks: []Attack{{UnauthorisedWrite, 5 * time.Minute}, {FunctionScan, 6 * time.Minute}}}) {
+	for _, s := range takeApart(t, Options{Seed: 3, Duration: 20 * time.Minute, Attacks: []Attack{{UnauthorisedWrite, 5 * time.Minute}, {FunctionScan, 6 * time.Minute}, {ManipulateControl, 8 * time.Minute}}}) {
 		if s.tcp == nil {
 			continue
 		}
@@ -250,41 +253,52 @@ func TestTCP(t *testing.T) {
 	}
 }
 
-// TestNormalHour lets the plant run for an hour and looks at the water every scan.
+// TestNormalHour lets each plant run for an hour and looks at the water every scan.
 func TestNormalHour(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(3) {
-		n := newPlant(Options{Seed: seed, Start: DefaultStart, Duration: time.Hour})
-		last, starts, ran := n.plc.process, 0, true
-		for n.step(time.Hour) {
-			w := n.plc.process
-			if w == last {
-				continue
+	for _, f := range slices.Concat([]Facility{alone}, Demo, Sample) {
+		t.Run(f.ID, func(t *testing.T) {
+			t.Parallel()
+			n := newPlant(Options{Facility: f.ID, Seed: f.Seed, Start: DefaultStart, Duration: time.Hour})
+			defer n.stop()
+			const dt = 0.1
+			last, starts, inlets, ran, open := n.works.process, 0, 0, true, true
+			for n.step(time.Hour) {
+				w := n.works.process
+				if w == last {
+					continue
+				}
+				if w.treated < 1.4 || w.treated > 3.45 || w.raw < 1.2 || w.raw > 3.4 || w.spilled != 0 {
+					t.Fatalf("at %v: levels %.2f m and %.2f m", n.now, w.raw, w.treated)
+				}
+				for _, flow := range []float64{w.intake, w.transfer, w.delivery} {
+					if flow < 0 || flow*cubicPerHour > 110 {
+						t.Fatalf("at %v: %+v", n.now, w)
+					}
+				}
+				if w.pressure < 80 || w.pressure > 260 || w.chlorine < 0.3 || w.chlorine > 1.2 {
+					t.Fatalf("at %v: %+v", n.now, w)
+				}
+				// Mass balance: what came in and did not go out is in the tanks.
+				raw := (w.raw-last.raw)*f.area - (w.intake-w.transfer)*dt
+				treated := (w.treated-last.treated)*f.area - (w.transfer-w.delivery)*dt
+				if math.Abs(raw) > 1e-9 || math.Abs(treated) > 1e-9 {
+					t.Fatalf("at %v: %g and %g m³ out of nothing", n.now, raw, treated)
+				}
+				if on := n.works.intake.inputs[inputRunning]; on != ran {
+					ran = on
+					starts++
+				}
+				if on := n.works.intake.coils[coilValve]; on != open {
+					open = on
+					inlets++
+				}
+				last = w
 			}
-			if w.level < 1.55 || w.level > 3.35 {
-				t.Fatalf("seed %d at %v: level %.2f m", seed, n.now, w.level)
+			if starts < 4 || inlets < 2 {
+				t.Errorf("the pump changed %d times in an hour, the inlet %d times", starts, inlets)
 			}
-			// The pump gives at most 70 m³/h, which moves the level by 6.5 mm/s.
-			if rate := (w.level - last.level) / scanTime.Seconds(); rate > 0.0065 || rate < -0.0065 {
-				t.Fatalf("seed %d at %v: the level moves by %.4f m/s", seed, n.now, rate)
-			}
-			if w.inflow < 0 || w.inflow*cubicPerHour > 70 || w.outflow < 0 || w.outflow*cubicPerHour > 60 || w.pressure > 250 {
-				t.Fatalf("seed %d at %v: %+v", seed, n.now, w)
-			}
-			// Mass balance: what came in and did not go out is in the tank.
-			if d := (w.level-last.level)*tankArea - (w.inflow-w.outflow)*scanTime.Seconds(); d > 1e-9 || d < -1e-9 {
-				t.Fatalf("seed %d at %v: %g m³ out of nothing", seed, n.now, d)
-			}
-			if on := n.plc.inputs[inputRunning]; on != ran {
-				ran = on
-				starts++
-			}
-			last = w
-		}
-		n.stop()
-		if starts < 4 {
-			t.Errorf("seed %d: the pump changed %d times in an hour", seed, starts)
-		}
+		})
 	}
 }
 
@@ -304,7 +318,7 @@ func TestNormalTraffic(t *testing.T) {
 			if _, ok := functions[k]; !ok {
 				functions[k] = s.at
 			}
-			if s.src == "10.0.0.2" && s.payload[7] == readMeasured {
+			if s.src == "10.0.0.2" && s.dst == "10.0.0.11" && s.payload[7] == readMeasured {
 				polls++
 			}
 		}
@@ -318,6 +332,7 @@ func TestNormalTraffic(t *testing.T) {
 		for _, f := range []int{1, 3, 4, 43} {
 			want = append(want, fmt.Sprintf("10.0.0.3 function %d", f))
 		}
+		want = append(want, "10.0.0.5 function 4", "10.0.0.11 function 4")
 		for _, k := range want {
 			if at, ok := functions[k]; !ok || at > 280*time.Second {
 				t.Errorf("seed %d: %s first at %v", seed, k, at)
@@ -355,16 +370,16 @@ func TestPortScan(t *testing.T) {
 	if len(asked) != 253 {
 		t.Errorf("%d addresses asked for, want 253", len(asked))
 	}
-	if d := cmp.Diff(map[string]bool{"10.0.0.2": true, "10.0.0.3": true, "10.0.0.5": true, "10.0.0.11": true}, answered); d != "" {
+	if d := cmp.Diff(map[string]bool{"10.0.0.2": true, "10.0.0.3": true, "10.0.0.5": true, "10.0.0.11": true, "10.0.0.12": true}, answered); d != "" {
 		t.Errorf("who answered (-want +got):\n%s", d)
 	}
-	if d := cmp.Diff(map[string]int{"10.0.0.2": 1, "10.0.0.3": 1, "10.0.0.5": 1, "10.0.0.11": len(scannedPorts) + 1}, syns); d != "" {
+	if d := cmp.Diff(map[string]int{"10.0.0.2": 1, "10.0.0.3": 1, "10.0.0.5": 1, "10.0.0.11": len(scannedPorts) + 1, "10.0.0.12": 1}, syns); d != "" {
 		t.Errorf("SYNs (-want +got):\n%s", d)
 	}
 	if d := cmp.Diff(map[string]int{"10.0.0.2": 1, "10.0.0.3": 1, "10.0.0.5": 1, "10.0.0.11": len(scannedPorts) - 1}, resets); d != "" {
 		t.Errorf("closed ports (-want +got):\n%s", d)
 	}
-	if d := cmp.Diff(map[string]int{"10.0.0.11 502": 2}, open); d != "" {
+	if d := cmp.Diff(map[string]int{"10.0.0.11 502": 2, "10.0.0.12 502": 1}, open); d != "" {
 		t.Errorf("open ports (-want +got):\n%s", d)
 	}
 	if len(scannedPorts) < 95 {
@@ -385,9 +400,9 @@ func TestUnauthorisedWrite(t *testing.T) {
 			wrote = append(wrote, s.payload[7:])
 		case s.dst == "10.0.0.57" && s.payload[7]&0x80 != 0:
 			t.Errorf("exception % x", s.payload)
-		case s.dst == "10.0.0.2" && s.payload[7] == readCoils:
+		case s.src == "10.0.0.11" && s.dst == "10.0.0.2" && s.payload[7] == readCoils:
 			coils = s.payload[9]
-		case s.dst == "10.0.0.2" && s.payload[7] == readMeasured:
+		case s.src == "10.0.0.12" && s.dst == "10.0.0.2" && s.payload[7] == readMeasured:
 			levels = append(levels, int(s.payload[9])<<8|int(s.payload[10]))
 		}
 	}
@@ -424,7 +439,7 @@ func TestFunctionScan(t *testing.T) {
 			case exception != illegalFunction:
 				t.Errorf("function %d: exception %d", function, exception)
 			}
-		case s.dst == "10.0.0.2" && s.payload[7] == readHolding && s.at > 70*time.Second:
+		case s.src == "10.0.0.11" && s.dst == "10.0.0.2" && s.payload[7] == readHolding && s.at > 70*time.Second:
 			if now := fmt.Sprint(s.payload[9:13]); before == "" {
 				before = now
 			} else if before != now && s.at < 80*time.Second {
@@ -470,6 +485,7 @@ func TestOptions(t *testing.T) {
 		"no duration":         {Options{}, "duration", "duration 0s must be more than 0"},
 		"too long":            {Options{Duration: MaxDuration + 1}, "duration", "at most 8784h"},
 		"start":               {Options{Duration: minute, Start: time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC)}, "start", "between 1970 and 2100"},
+		"unknown plant":       {Options{Facility: "nowhere", Duration: minute}, "facility", `no simulated plant "nowhere"`},
 		"unknown attack":      {Options{Duration: minute, Attacks: []Attack{{"flood", 0}}}, "attack", `"flood" is not known; there are port-scan`},
 		"attack before":       {Options{Duration: minute, Attacks: []Attack{{PortScan, -1}}}, "attack", "before the start"},
 		"attack after":        {Options{Duration: minute, Attacks: []Attack{{PortScan, minute}}}, "attack", "port-scan@1m0s begins after the end, which is at 1m0s"},

@@ -10,13 +10,14 @@ import (
 // scanTime is how often the PLC measures, decides and sets its outputs.
 const scanTime = 100 * time.Millisecond
 
-// The PLC's data (Modbus addresses from 0). Docs and the HMI use the same names.
+// The PLCs' data (Modbus addresses from 0). What both have lies at the same address.
 const (
-	coilPump     = 0 // run command; automatic control sets and clears it at the two setpoints
-	coilValve    = 1 // open command
-	coilAuto     = 2 // automatic control
-	coilReset    = 3 // acknowledge alarms; clears itself
-	coilCount    = 16
+	coilPump  = 0 // PLC-1: run P-101; automatic control sets and clears it at the two levels. PLC-2: run the dosing pump
+	coilValve = 1 // open MV-101, which automatic control does on PLC-1, or V-201
+	coilAuto  = 2 // automatic control
+	coilReset = 3 // acknowledge alarms; clears itself
+	coilCount = 16
+
 	inputHigh    = 0 // level switches
 	inputLow     = 1
 	inputRunning = 2 // feedback of the pump
@@ -26,30 +27,36 @@ const (
 	inputAlarm   = 6 // latched: a level switch was on
 	inputCount   = 16
 
-	holdStop  = 0 // level at which the pump stops, mm
-	holdStart = 1 // level at which it starts, mm
-	holdValve = 2 // opening of the valve when it is open, 0.1 %
-	holdCount = 16
+	holdStop      = 0 // PLC-1: level of T-201 at which P-101 stops, mm
+	holdStart     = 1 // and at which it starts
+	holdValve     = 2 // opening of the valve when it is open, 0.1 %
+	holdInletOpen = 3 // PLC-1: level of T-101 at which MV-101 opens, mm
+	holdInletShut = 4 // and at which it closes
+	holdDose      = 5 // PLC-2: chlorine to dose, 0.01 mg/l
+	holdCount     = 16
 
-	measuredLevel    = 0 // mm
-	measuredInflow   = 1 // 0.1 m³/h
-	measuredOutflow  = 2 // 0.1 m³/h
-	measuredPressure = 3 // kPa at the pump's outlet
+	measuredLevel    = 0 // of the stage's tank, mm
+	measuredInflow   = 1 // into the tank, 0.1 m³/h
+	measuredOutflow  = 2 // out of it, 0.1 m³/h
+	measuredPressure = 3 // PLC-1: at the outlet of P-101. PLC-2: that the filter costs. kPa
 	measuredValve    = 4 // opening, 0.1 %
-	measuredCurrent  = 5 // of the pump's motor, 0.1 A
+	measuredCurrent  = 5 // PLC-1: of the pump's motor, 0.1 A
 	measuredBeat     = 6 // counts seconds
+	measuredOther    = 7 // PLC-1: level of T-201, as PLC-2 last said, mm. PLC-2: chlorine in T-201, 0.01 mg/l
 	measuredCount    = 16
 
 	highSwitch = 3.6 // m
 	lowSwitch  = 0.8
+	dryRun     = 500 // mm in T-101, at which P-101 stops whatever else is asked of it
 )
 
-// plc is the controller of the tank: its registers, control logic and Modbus server. It knows no network, so that
+// plc is the controller of one stage: its registers, control logic and Modbus server. It knows no network, so that
 // packets and real sockets can carry the same device.
 type plc struct {
-	process process
-	noise   *rand.Rand
-	scans   int
+	stage    int // 1 or 2
+	identity [3]string
+	noise    *rand.Rand
+	scans    int
 
 	coils    [coilCount]bool
 	inputs   [inputCount]bool
@@ -57,56 +64,102 @@ type plc struct {
 	measured [measuredCount]uint16
 }
 
-func newPLC(noise *rand.Rand) *plc {
-	p := &plc{noise: noise, process: process{level: 2.2 + 0.4*noise.Float64(), speed: 1, valve: 0.75}}
-	p.coils[coilPump], p.coils[coilValve], p.coils[coilAuto] = true, true, true
-	p.holding[holdStop], p.holding[holdStart], p.holding[holdValve] = 3000, 1800, 750
-	return p
+// works is the water and what controls it.
+type works struct {
+	*Facility
+	process process
+	town    *rand.Rand
+	intake  *plc // PLC-1: raw water
+	treat   *plc // PLC-2: treatment
 }
 
-// scan lets dt seconds pass: the process moves on, is measured, and the logic decides.
-func (p *plc) scan(dt float64) {
-	target := 0.0
-	if p.coils[coilValve] {
-		target = min(1, float64(p.holding[holdValve])/1000)
+// newWorks switches the plant on; random gives each part its own source of random numbers.
+func newWorks(f *Facility, random func(name string) *rand.Rand) *works {
+	first := random("process")
+	w := &works{Facility: f, town: random("town")}
+	w.process = process{raw: 1.9 + 0.6*first.Float64(), treated: 2.2 + 0.4*first.Float64(), speed: 1, quiet: 0.5,
+		inlet: float64(f.run.inlet) / 1000, outlet: float64(f.run.outlet) / 1000, chlorine: float64(f.run.dose) / 100}
+	w.intake = &plc{stage: 1, noise: random("plc-1"), identity: [3]string{"Breakwater", "BW-TANK-1", "1.0"}}
+	w.treat = &plc{stage: 2, noise: random("plc-2"), identity: [3]string{"Breakwater", "BW-DOSE-2", "1.1"}}
+	for _, p := range []*plc{w.intake, w.treat} {
+		p.coils[coilPump], p.coils[coilValve], p.coils[coilAuto] = true, true, true
 	}
-	p.process.step(dt, p.coils[coilPump], target)
-	p.measure()
-	p.scans++
+	h := &w.intake.holding
+	h[holdStop], h[holdStart], h[holdValve], h[holdInletOpen], h[holdInletShut] = f.run.stop, f.run.start, f.run.inlet, f.run.inletOpen, f.run.inletAt
+	h = &w.treat.holding
+	h[holdValve], h[holdDose] = f.run.outlet, f.run.dose
+	w.intake.measured[measuredOther] = uint16(w.process.treated * 1000)
+	return w
+}
 
+// scan lets dt seconds pass: the water moves on, is measured, and the PLCs decide.
+func (w *works) scan(dt float64) {
+	w.process.step(w.Facility, dt, commands{
+		pump: w.intake.coils[coilPump], inlet: w.intake.valveTarget(),
+		dosing: w.treat.coils[coilPump], dose: float64(w.treat.holding[holdDose]) / 100, outlet: w.treat.valveTarget(),
+	}, w.town)
+	w.intake.measure(&w.process)
+	w.treat.measure(&w.process)
+	w.intake.decide()
+	w.treat.decide()
+}
+
+// valveTarget is the opening that the PLC asks of its valve, 0–1.
+func (p *plc) valveTarget() float64 {
+	if !p.coils[coilValve] {
+		return 0
+	}
+	return min(1, float64(p.holding[holdValve])/1000)
+}
+
+// decide is the control logic, once a scan.
+func (p *plc) decide() {
+	p.scans++
 	p.inputs[inputAlarm] = p.inputs[inputAlarm] && !p.coils[coilReset] || p.inputs[inputHigh] || p.inputs[inputLow]
 	p.coils[coilReset] = false
-	if !p.coils[coilAuto] {
+	if p.stage != 1 || !p.coils[coilAuto] {
 		return
 	}
-	switch level := p.measured[measuredLevel]; {
-	case level >= p.holding[holdStop]:
+	switch level := p.measured[measuredOther]; {
+	case level >= p.holding[holdStop] || p.measured[measuredLevel] < dryRun:
 		p.coils[coilPump] = false
 	case level <= p.holding[holdStart]:
 		p.coils[coilPump] = true
 	}
+	switch level := p.measured[measuredLevel]; {
+	case level >= p.holding[holdInletShut]:
+		p.coils[coilValve] = false
+	case level <= p.holding[holdInletOpen]:
+		p.coils[coilValve] = true
+	}
 }
 
-// measure fills inputs and input registers from the process, as its instruments see it.
-func (p *plc) measure() {
-	w := &p.process
+// measure fills inputs and input registers from the process, as the stage's instruments see it.
+func (p *plc) measure(w *process) {
 	analog := func(value, deviation float64) uint16 {
 		return uint16(max(0, min(math.MaxUint16, math.Round(value+deviation*p.noise.NormFloat64()))))
 	}
-	in, out := w.inflow*cubicPerHour*10, w.outflow*cubicPerHour*10
-	p.measured[measuredLevel] = analog(w.level*1000, 1.5)
-	p.measured[measuredInflow] = analog(in, in*0.004)
-	p.measured[measuredOutflow] = analog(out, out*0.004)
-	p.measured[measuredPressure] = analog(w.pressure, 0.8)
-	p.measured[measuredValve] = analog(w.valve*1000, 0.5)
-	p.measured[measuredCurrent] = analog(185*w.speed*w.speed*w.speed, 0.7*w.speed)
+	flow := func(q float64) uint16 { q *= cubicPerHour * 10; return analog(q, q*0.004) }
+	level, opening, running := w.raw, w.inlet, w.speed > 0.5
+	if p.stage == 1 {
+		p.measured[measuredInflow], p.measured[measuredOutflow] = flow(w.intake), flow(w.transfer)
+		p.measured[measuredPressure] = analog(w.pressure, 0.8)
+		p.measured[measuredCurrent] = analog(185*w.speed*w.speed*w.speed, 0.7*w.speed)
+	} else {
+		level, opening, running = w.treated, w.outlet, p.coils[coilPump]
+		p.measured[measuredInflow], p.measured[measuredOutflow] = flow(w.transfer), flow(w.delivery)
+		p.measured[measuredPressure] = analog(w.lost, 0.2)
+		p.measured[measuredOther] = analog(w.chlorine*100, 0.4)
+	}
+	p.measured[measuredLevel] = analog(level*1000, 1.5)
+	p.measured[measuredValve] = analog(opening*1000, 0.5)
 	p.measured[measuredBeat] = uint16(p.scans / int(time.Second/scanTime))
 
-	p.inputs[inputHigh] = w.level > highSwitch
-	p.inputs[inputLow] = w.level < lowSwitch
-	p.inputs[inputRunning] = w.speed > 0.5
-	p.inputs[inputOpen] = p.coils[coilValve] && math.Abs(w.valve-min(1, float64(p.holding[holdValve])/1000)) < 0.005
-	p.inputs[inputClosed] = w.valve < 0.005
+	p.inputs[inputHigh] = level > highSwitch
+	p.inputs[inputLow] = level < lowSwitch
+	p.inputs[inputRunning] = running
+	p.inputs[inputOpen] = p.coils[coilValve] && math.Abs(opening-p.valveTarget()) < 0.005
+	p.inputs[inputClosed] = opening < 0.005
 	p.inputs[inputPower] = true
 }
 
@@ -127,9 +180,6 @@ const (
 	illegalValue    = 3
 	noTarget        = 11
 )
-
-// identity is the basic device identification: objects 0 (vendor), 1 (product), 2 (revision).
-var identity = [...]string{"Breakwater", "BW-TANK-1", "1.0"}
 
 // answer is the PLC's answer to a whole request ADU (MBAP header and PDU), nil where a device keeps silent: what is
 // not Modbus. Units 0 and 255 mean the device itself, as does its own, 1.
@@ -203,7 +253,7 @@ func (p *plc) serve(function byte, data []byte) (body []byte, exception byte) {
 		}
 		return data[:4], 0
 	case identify:
-		return identification(data)
+		return p.identification(data)
 	}
 	return nil, illegalFunction
 }
@@ -250,8 +300,10 @@ func readWords(words []uint16, data []byte) ([]byte, byte) {
 	return body, 0
 }
 
-// identification answers MEI type 14: the basic objects as a stream (codes 1 to 3) or one of them (code 4).
-func identification(data []byte) ([]byte, byte) {
+// identification answers MEI type 14 with vendor, product and revision: as a stream (codes 1 to 3) or one of them
+// (code 4).
+func (p *plc) identification(data []byte) ([]byte, byte) {
+	identity := p.identity[:]
 	switch {
 	case len(data) == 0 || data[0] != 14:
 		return nil, illegalFunction

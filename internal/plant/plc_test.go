@@ -30,7 +30,7 @@ func TestAnswer(t *testing.T) {
 		"2001 coils":                     {"01 0000 07d1", "81 03", 1},
 		"coils, short":                   {"01 0000 00", "81 03", 1},
 		"inputs":                         {"02 0000 0008", "02 01 00", 1},
-		"holding registers":              {"03 0000 0003", "03 06 0bb8 0708 02ee", 1},
+		"holding registers":              {"03 0000 0003", "03 06 0bb8 0708 0352", 1},
 		"126 registers":                  {"03 0000 007e", "83 03", 1},
 		"registers over the end":         {"03 ffff 0001", "83 02", 1},
 		"input registers":                {"04 0008 0002", "04 04 0000 0000", 1},
@@ -58,7 +58,7 @@ func TestAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPLC(rand.New(rand.NewPCG(1, 1)))
+			p := newTestWorks().intake
 			want := adu(c.unit, c.want)
 			if got := p.answer(adu(c.unit, c.request)); hex.EncodeToString(got) != hex.EncodeToString(want) {
 				t.Errorf("got  % x\nwant % x", got, want)
@@ -71,7 +71,7 @@ func TestAnswer(t *testing.T) {
 		"other protocol": {0, 1, 0, 1, 0, 2, 1, 7},
 		"length lies":    {0, 1, 0, 0, 0, 9, 1, 7},
 	} {
-		if got := newPLC(rand.New(rand.NewPCG(1, 1))).answer(b); got != nil {
+		if got := newTestWorks().intake.answer(b); got != nil {
 			t.Errorf("%s: answered % x", name, got)
 		}
 	}
@@ -80,7 +80,7 @@ func TestAnswer(t *testing.T) {
 // TestWriteThenRead writes by each function and reads the same back, through the wire's form.
 func TestWriteThenRead(t *testing.T) {
 	t.Parallel()
-	p := newPLC(rand.New(rand.NewPCG(1, 1)))
+	p := newTestWorks().intake
 	for _, c := range [][3]string{
 		{"05 0009 ff00", "01 0008 0003", "01 01 02"},
 		{"0f 0004 0009 02 5501", "01 0004 0009", "01 02 5501"},
@@ -96,41 +96,63 @@ func TestWriteThenRead(t *testing.T) {
 	}
 }
 
-// TestControl drives the logic: it runs the pump between its setpoints only while it is automatic, and what goes
-// wrong without it goes wrong as water does.
+// newTestWorks is a plant without a network: PLC-1 hears of T-201 by wire.
+func newTestWorks() *works {
+	f := alone
+	return newWorks(&f, func(name string) *rand.Rand { return rand.New(rand.NewPCG(1, uint64(len(name)))) })
+}
+
+// TestControl drives the logic: it runs the plant between its setpoints only while it is automatic, and what goes wrong
+// without it goes wrong as water does.
 func TestControl(t *testing.T) {
 	t.Parallel()
-	run := func(p *plc, seconds int) {
+	w := newTestWorks()
+	run := func(seconds int) {
 		for range seconds * 10 {
-			p.scan(0.1)
+			w.scan(0.1)
+			w.intake.measured[measuredOther] = w.treat.measured[measuredLevel]
 		}
 	}
-	p := newPLC(rand.New(rand.NewPCG(1, 1)))
-	run(p, 1200)
-	if l := p.process.level; l < 1.7 || l > 3.1 || p.inputs[inputAlarm] {
-		t.Errorf("automatic: level %.2f", l)
+	run(3600)
+	if p := w.process; p.raw < 1.4 || p.raw > 3.2 || p.treated < 1.7 || p.treated > 3.1 || w.intake.inputs[inputAlarm] || w.treat.inputs[inputAlarm] {
+		t.Errorf("automatic: %+v", p)
 	}
-	p.coils[coilAuto], p.coils[coilPump] = false, true
-	run(p, 1800)
-	if l := p.process.level; l != tankHeight || !p.inputs[inputHigh] || !p.inputs[inputAlarm] {
-		t.Errorf("pump left on: level %.2f", l)
+	if c := w.process.chlorine; c < 0.5 || c > 0.65 {
+		t.Errorf("%.3f mg/l of chlorine where 0.60 are dosed", c)
 	}
-	p.coils[coilPump] = false
-	run(p, 3600)
-	if w := p.process; w.level > 0.001 || !p.inputs[inputLow] || w.outflow > 1e-6 || p.inputs[inputRunning] || p.inputs[inputHigh] {
-		t.Errorf("pump left off: %+v", w)
+	w.treat.holding[holdDose] = 600
+	run(3600)
+	if c := w.process.chlorine; c < 3 || c > 6 {
+		t.Errorf("%.3f mg/l of chlorine after an hour of ten times the dose", c)
 	}
-	p.coils[coilValve] = false
-	run(p, 20)
-	if !p.inputs[inputClosed] || p.inputs[inputOpen] {
-		t.Error("the valve is not closed")
+	w.treat.coils[coilPump] = false
+	run(2 * 3600)
+	if c := w.process.chlorine; c > 0.5 {
+		t.Errorf("%.3f mg/l of chlorine two hours after dosing stopped", c)
 	}
-	p.coils[coilAuto], p.coils[coilValve] = true, true
-	run(p, 900)
-	p.coils[coilReset] = true
-	run(p, 1)
-	if l := p.process.level; l < 1.7 || p.inputs[inputAlarm] || p.coils[coilReset] {
-		t.Errorf("automatic again: level %.2f, alarm %v", l, p.inputs[inputAlarm])
+	w.treat.coils[coilPump], w.treat.holding[holdDose] = true, 60
+
+	// As the intruder leaves it: the river runs in, nothing is pumped, the town drinks the rest.
+	w.intake.coils[coilAuto], w.intake.coils[coilPump], w.intake.coils[coilValve] = false, false, true
+	run(3600)
+	if p := w.process; p.raw != tankHeight || p.spilled <= 0 || p.treated > 0.001 || p.delivery > 1e-6 || !w.intake.inputs[inputHigh] || !w.treat.inputs[inputLow] || !w.treat.inputs[inputAlarm] || w.intake.inputs[inputRunning] {
+		t.Errorf("pump left off, inlet open: %+v", p)
+	}
+	w.intake.coils[coilPump], w.intake.coils[coilValve] = true, false
+	run(3600)
+	if p := w.process; p.raw > 0.01 || p.transfer > 0.001 || !w.intake.inputs[inputLow] || !w.intake.inputs[inputClosed] {
+		t.Errorf("pump left on, inlet shut: %+v", p)
+	}
+	w.intake.coils[coilAuto] = true
+	run(5)
+	if w.intake.coils[coilPump] || !w.intake.coils[coilValve] {
+		t.Error("automatic control lets the pump run dry, or the inlet shut")
+	}
+	run(3600)
+	w.intake.coils[coilReset], w.treat.coils[coilReset] = true, true
+	run(1)
+	if p := w.process; p.treated < 1.7 || w.intake.inputs[inputAlarm] || w.treat.inputs[inputAlarm] || w.intake.coils[coilReset] {
+		t.Errorf("automatic again: %+v", p)
 	}
 }
 
@@ -140,7 +162,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Add(adu(1, s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p := newPLC(rand.New(rand.NewPCG(1, 1)))
+		p := newTestWorks().intake
 		a := p.answer(b)
 		if a == nil {
 			return
@@ -148,6 +170,6 @@ func FuzzAnswer(f *testing.F) {
 		if len(a) < 9 || len(a) > 260 || string(a[:4]) != string(b[:4]) || a[6] != b[6] || a[7]&0x7f != b[7]&0x7f || int(binary.BigEndian.Uint16(a[4:])) != len(a)-6 {
 			t.Errorf("% x answered by % x", b, a)
 		}
-		p.scan(0.1)
+		p.decide()
 	})
 }

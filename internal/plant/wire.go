@@ -20,8 +20,7 @@ type network struct {
 	events events
 	serial uint64
 	hosts  map[[4]byte]*host
-	plc    *plc
-	device *host // that the PLC is
+	works  *works
 	stops  []func()
 
 	sent  [][]byte // frames of the event at hand
@@ -120,14 +119,16 @@ type host struct {
 	options  []byte        // of its SYN
 	delayAck time.Duration // how long it waits for something to send along with an acknowledgement
 	service  uint16        // TCP port that is open, 0 for none
+	device   *plc          // what answers there, nil for none
 
 	known map[[4]byte]time.Duration // ARP: until when an address stays known
 	id    uint16                    // of its last IP packet
 	port  uint16                    // of its last connection
 }
 
-// host puts a station on the network.
+// host puts a station on the plant's network.
 func (n *network) host(h host) *host {
+	h.ip, h.mac[4] = n.works.at(h.ip[3]), n.works.maker
 	if n.hosts == nil {
 		n.hosts = map[[4]byte]*host{}
 	}
@@ -341,7 +342,7 @@ func (a *actor) dial(from *host, ip [4]byte, port uint16) (*conn, bool) {
 	return c, ok
 }
 
-// ask sends the PLC a request and waits for its answer's PDU.
+// ask sends a PLC a request and waits for its answer's PDU.
 func (c *conn) ask(unit byte, pdu ...byte) (response []byte, ok bool) {
 	c.transaction++
 	adu := binary.BigEndian.AppendUint16(nil, c.transaction)
@@ -350,7 +351,7 @@ func (c *conn) ask(unit byte, pdu ...byte) (response []byte, ok bool) {
 	if !c.segment(&c.client, &c.server, psh|ack, adu) || !c.sleep(thinkTime(c.rng)) {
 		return nil, false
 	}
-	answer := c.plc.answer(adu)
+	answer := c.server.device.answer(adu)
 	if !c.segment(&c.server, &c.client, psh|ack, answer) {
 		return nil, false
 	}

@@ -12,9 +12,10 @@ package predict
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
 
 	"breakwater"
@@ -26,6 +27,31 @@ type Predictor struct {
 	*facts
 	unseen, later *model
 }
+
+// Builtin predicts from the catalogue that the program brings.
+var Builtin = sync.OnceValue(func() *Predictor { return New(attack.Builtin()) })
+
+// Check refuses a catalogue that nothing can be learned from. The error is of kind Invalid.
+func Check(c *attack.Catalogue) error {
+	f := newFacts(c)
+	n := 0
+	for _, h := range f.profiles {
+		if len(h.members) >= leastTechniques {
+			n++
+		}
+	}
+	if n < leastProfiles {
+		return &breakwater.Error{Kind: breakwater.Invalid, Field: "stix",
+			Message: fmt.Sprintf("the catalogue has %d campaigns, groups and software that use %d techniques or more, and predictions need %d: give MITRE's whole bundle", n, leastTechniques, leastProfiles)}
+	}
+	return nil
+}
+
+// leastProfiles is how many profiles there must be to learn from: settings are chosen by leaving out each.
+const leastProfiles = 5
+
+// Catalogue is what it learned from.
+func (p *Predictor) Catalogue() *attack.Catalogue { return p.catalogue }
 
 // New learns from the catalogue's campaigns, groups, software and flows. It takes some tenths of a second: settings
 // and calibration are chosen by leaving out each profile in turn.
@@ -43,19 +69,6 @@ type Next struct {
 	breakwater.PredictedTechnique
 	Within time.Duration `json:"-"`     // what Timeframe says
 	Later  bool          `json:"later"` // its stage lies after the furthest that was seen
-	Why    []Reason      `json:"why"`   // what brought most to it first; at most whyMax
-}
-
-// Reason is one thing that makes a technique likely.
-type Reason struct {
-	Kind  attack.Kind `json:"kind"`  // campaign, group, software, tactic, asset, mitigation; "flow" for a published flow
-	ID    string      `json:"id"`    // "" for a flow
-	Name  string      `json:"name"`  //
-	Share float64     `json:"share"` // part of the technique's score that came by it, 0–1
-	// Path are ids from a seen technique to the predicted one, hubs between; a flow stands by its name. Where what was seen
-	// is further than two hubs away, it begins on the way.
-	Path []string `json:"path"`
-	Seen []string `json:"seen"` // techniques of what was seen that it has too
 }
 
 // whyMax is how many reasons are given.
@@ -143,7 +156,7 @@ func within(stages int) time.Duration {
 	return 7 * 24 * time.Hour
 }
 
-// timeframe says a duration in words that ParseTimeframe reads.
+// timeframe says a duration in words that breakwater.ParseTimeframe reads.
 func timeframe(d time.Duration) string {
 	switch {
 	case d >= 48*time.Hour:
@@ -159,22 +172,4 @@ func plural(n int, unit string) string {
 		unit += "s"
 	}
 	return strconv.Itoa(n) + " " + unit
-}
-
-// units are those that a timeframe may be said in.
-var units = map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
-
-// ParseTimeframe reads a timeframe as this package says it, as "within 24 hours". ok is false for other words: another
-// engine's timeframe is its own.
-func ParseTimeframe(s string) (d time.Duration, ok bool) {
-	words := strings.Fields(s)
-	if len(words) != 3 || words[0] != "within" {
-		return 0, false
-	}
-	n, err := strconv.Atoi(words[1])
-	unit, known := units[strings.TrimSuffix(words[2], "s")]
-	if err != nil || n < 1 || n > 1000 || !known {
-		return 0, false
-	}
-	return time.Duration(n) * unit, true
 }

@@ -8,9 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -20,8 +18,6 @@ import (
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
-
-var builtin = sync.OnceValue(func() *Predictor { return New(attack.Builtin()) })
 
 // everyone names all profiles but those that are left out.
 func everyone(f *facts, but ...string) []bool {
@@ -294,7 +290,7 @@ func TestNext(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := builtin().Next(tt.seen, tt.limit)
+			got, err := Builtin().Next(tt.seen, tt.limit)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -303,7 +299,7 @@ func TestNext(t *testing.T) {
 			}
 			again := slices.Clone(tt.seen)
 			slices.Reverse(again)
-			if other, _ := builtin().Next(append(again, again...), tt.limit); cmp.Diff(got, other) != "" {
+			if other, _ := Builtin().Next(append(again, again...), tt.limit); cmp.Diff(got, other) != "" {
 				t.Error("another order of what was seen, and everything twice, gives another prediction")
 			}
 			before := 1.0
@@ -312,7 +308,7 @@ func TestNext(t *testing.T) {
 					t.Errorf("%s has rank %d and probability %v after %v", n.TechniqueID, n.Rank, n.Probability, before)
 				}
 				before = n.Probability
-				if d, ok := ParseTimeframe(n.Timeframe); !ok || d != n.Within || d <= 0 {
+				if d, ok := breakwater.ParseTimeframe(n.Timeframe); !ok || d != n.Within || d <= 0 {
 					t.Errorf("%s: timeframe %q is read as %v, want %v", n.TechniqueID, n.Timeframe, d, n.Within)
 				}
 				checkWhy(t, n, tt.seen)
@@ -330,9 +326,9 @@ func TestNext(t *testing.T) {
 		})
 	}
 	for name, ask := range map[string]func() ([]Next, error){
-		"nothing seen":    func() ([]Next, error) { return builtin().Next(nil, 5) },
-		"nothing known":   func() ([]Next, error) { return builtin().Next([]string{"T9999", "S0604", "TA0105", ""}, 5) },
-		"nothing allowed": func() ([]Next, error) { return builtin().Next([]string{"T0846"}, 0) },
+		"nothing seen":    func() ([]Next, error) { return Builtin().Next(nil, 5) },
+		"nothing known":   func() ([]Next, error) { return Builtin().Next([]string{"T9999", "S0604", "TA0105", ""}, 5) },
+		"nothing allowed": func() ([]Next, error) { return Builtin().Next([]string{"T0846"}, 0) },
 	} {
 		if got, err := ask(); breakwater.KindOf(err) != breakwater.Invalid {
 			t.Errorf("%s: %v, error %v, want one of kind Invalid", name, got, err)
@@ -434,7 +430,7 @@ func related(c *attack.Catalogue, id, technique string) bool {
 // TestWhySums holds that the reasons are the whole score, taken apart.
 func TestWhySums(t *testing.T) {
 	t.Parallel()
-	p := builtin()
+	p := Builtin()
 	for _, m := range []*model{p.later, p.unseen} {
 		e := newExplainer(m.answer(p.numbers("T0846 T0840 T0888")))
 		for _, c := range e.candidates {
@@ -445,18 +441,6 @@ func TestWhySums(t *testing.T) {
 			if math.Abs(sum-1) > 0.01 { // what lies beyond stepsMax
 				t.Errorf("later %v: the reasons for %s have shares of %v together", m.later, p.ids[c], sum)
 			}
-		}
-	}
-}
-
-func TestTimeframe(t *testing.T) {
-	t.Parallel()
-	for words, want := range map[string]time.Duration{
-		"within 60 minutes": time.Hour, "within 24 hours": 24 * time.Hour, "within 7 days": 7 * 24 * time.Hour, "within 1 day": 24 * time.Hour,
-		"": 0, "soon": 0, "within 0 days": 0, "within -1 days": 0, "within 99999999999999999999 days": 0, "within 5000 days": 0, "within 2 weeks": 0, "in 2 days": 0,
-	} {
-		if d, ok := ParseTimeframe(words); d != want || ok != (want > 0) {
-			t.Errorf("%q is read as %v, %v, want %v", words, d, ok, want)
 		}
 	}
 }
@@ -555,7 +539,7 @@ func show(m Metrics) string {
 func round(x float64) float64 { return math.Round(x*1000) / 1000 }
 
 func BenchmarkNext(b *testing.B) {
-	p := builtin()
+	p := Builtin()
 	for b.Loop() {
 		if _, err := p.Next([]string{"T0846", "T0840", "T0888", "T0855"}, 10); err != nil {
 			b.Fatal(err)
@@ -566,5 +550,19 @@ func BenchmarkNext(b *testing.B) {
 func BenchmarkNew(b *testing.B) {
 	for b.Loop() {
 		New(attack.Builtin())
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	if err := Check(attack.Builtin()); err != nil {
+		t.Error(err)
+	}
+	c, err := attack.Read(strings.NewReader(`{"version":"1","objects":[{"id":"TA0105","kind":"tactic","name":"Impact"},{"id":"T0829","kind":"technique","name":"x","tactics":["TA0105"]}],"relations":{},"flows":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Check(c); breakwater.KindOf(err) != breakwater.Invalid || !strings.Contains(err.Error(), "give MITRE's whole bundle") {
+		t.Errorf("%v", err)
 	}
 }

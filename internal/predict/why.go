@@ -3,6 +3,8 @@ package predict
 import (
 	"cmp"
 	"slices"
+
+	"breakwater"
 )
 
 // explainer takes one walk apart: what came to a technique by which hub.
@@ -54,8 +56,8 @@ func (e *explainer) by(h hub, a int) float64 {
 
 // why are all reasons for technique t: the hubs and flows by which the walk comes to it in its last step, those that
 // brought most first. Their shares sum to 1 but for what lies beyond stepsMax.
-func (e *explainer) why(t int) []Reason {
-	reasons := []Reason{}
+func (e *explainer) why(t int) []breakwater.Reason {
+	reasons := []breakwater.Reason{}
 	if e.at[t] == 0 {
 		return reasons
 	}
@@ -75,13 +77,13 @@ func (e *explainer) why(t int) []Reason {
 		}
 	}
 	// A stable order where shares are equal: the facts' own.
-	slices.SortStableFunc(reasons, func(a, b Reason) int { return cmp.Compare(b.Share, a.Share) })
+	slices.SortStableFunc(reasons, func(a, b breakwater.Reason) int { return cmp.Compare(b.Share, a.Share) })
 	return reasons
 }
 
 // reason is what hub h brought to t, beside what began there.
-func (e *explainer) reason(h hub, t int, began float64) Reason {
-	r := Reason{Kind: h.kind, ID: h.id, Name: h.name, Share: began, Seen: []string{}}
+func (e *explainer) reason(h hub, t int, began float64) breakwater.Reason {
+	r := breakwater.Reason{Kind: string(h.kind), ID: h.id, Name: h.name, Share: began, Seen: []string{}}
 	most, from := 0.0, -1
 	for _, a := range h.members {
 		if a == t {
@@ -127,8 +129,8 @@ func (e *explainer) reach(a int, then hub) []string {
 }
 
 // flowReason is what a flow brought to t by its edges.
-func (e *explainer) flowReason(f flow, t int) Reason {
-	r := Reason{Kind: "flow", Name: f.name, Seen: []string{}}
+func (e *explainer) flowReason(f flow, t int) breakwater.Reason {
+	r := breakwater.Reason{Kind: "flow", Name: f.name, Seen: []string{}}
 	most := 0.0
 	for _, edge := range f.edges {
 		a := edge[0]

@@ -24,14 +24,14 @@ type AlertFilter struct {
 	Muted      *bool
 }
 
-// choose is the alerts that pass the filter. Where it lets all pass, that is nil, and all says how many there are.
-func (f *AlertFilter) choose(ctx context.Context, tx *sql.Tx) (chosen places, all int, err error) {
-	if all, err = placeCount(ctx, tx); err != nil {
-		return nil, 0, err
+// choose is the alerts that pass the filter. Where it lets all pass, that is nil; all says how many there are.
+func (f *AlertFilter) choose(ctx context.Context, tx *sql.Tx) (chosen places, all extent, err error) {
+	if all, err = extentOf(ctx, tx); err != nil {
+		return nil, all, err
 	}
 	// narrow keeps those that add finds.
 	narrow := func(add func(places) error) error {
-		found := newPlaces(all)
+		found := newPlaces(all.places)
 		if err := add(found); err != nil {
 			return err
 		}
@@ -52,30 +52,30 @@ func (f *AlertFilter) choose(ctx context.Context, tx *sql.Tx) (chosen places, al
 		var args []any
 		where := "true" + in(&args, "term", padded(list))
 		if err := narrow(func(p places) error { return p.add(ctx, tx, where, args...) }); err != nil {
-			return nil, 0, err
+			return nil, all, err
 		}
 	}
 	if f.Muted != nil {
 		term := string(termMuted) + mutedTerm(*f.Muted)
 		if err := narrow(func(p places) error { return p.add(ctx, tx, "term = $1", term) }); err != nil {
-			return nil, 0, err
+			return nil, all, err
 		}
 	}
 	if f.Search != "" {
 		words, err := searchWords(f.Search)
 		if err != nil {
-			return nil, 0, err
+			return nil, all, err
 		}
 		for _, w := range words {
 			from, to := wordRange(w)
 			if err := narrow(func(p places) error { return p.addRange(ctx, tx, from, to) }); err != nil {
-				return nil, 0, err
+				return nil, all, err
 			}
 		}
 	}
 	if !f.From.IsZero() || !f.To.IsZero() {
 		if err := narrow(func(p places) error { return p.addTimes(ctx, tx, f.From, f.To) }); err != nil {
-			return nil, 0, err
+			return nil, all, err
 		}
 	}
 	return chosen, all, nil

@@ -24,7 +24,8 @@ import (
 // and a term's part of a block at most 512 bytes. Plain indexes would have to read a row for each alert that is
 // counted, and the engines' own indexes of text cannot agree on what a word is.
 //
-// Whoever changes an alert changes the index in the same transaction, through saveAlerts. On PostgreSQL the row of
+// Whoever changes an alert changes the index in the same transaction, through saveAlerts, and whoever removes one, through
+// dropAlerts; its place stays empty. On PostgreSQL the row of
 // alert_places is locked from before the first change to the end of the transaction: what changes the index takes
 // turns. It is locked after the rows of facilities, never before.
 
@@ -180,17 +181,42 @@ func countIn(set []uint64, packed []byte) int {
 	return n
 }
 
-// placeCount is how many places are given out, which is how many alerts there are.
-func placeCount(ctx context.Context, tx *sql.Tx) (n int, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT coalesce(max(places), 0) FROM alert_places`).Scan(&n)
-	return n, err
+// extent is how many places are given out, and how many alerts there are in them.
+type extent struct{ places, alerts int }
+
+func extentOf(ctx context.Context, tx *sql.Tx) (e extent, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT coalesce(max(places), 0), coalesce(max(alerts), 0) FROM alert_places`).Scan(&e.places, &e.alerts)
+	return e, err
 }
 
 // takePlaces gives out n places, of which it returns the first, and locks the index until the transaction ends.
 func takePlaces(ctx context.Context, tx *sql.Tx, n int) (first int, err error) {
-	err = tx.QueryRowContext(ctx, `INSERT INTO alert_places (id, places) VALUES (1, $1)
-		ON CONFLICT (id) DO UPDATE SET places = alert_places.places + excluded.places RETURNING places`, n).Scan(&first)
+	err = tx.QueryRowContext(ctx, `INSERT INTO alert_places (id, places, alerts) VALUES (1, $1, $1)
+		ON CONFLICT (id) DO UPDATE SET places = alert_places.places + excluded.places, alerts = alert_places.alerts + excluded.alerts
+		RETURNING places`, n).Scan(&first)
 	return first - n, err
+}
+
+// dropAlerts takes alerts out of the index, whose facilities are locked; their rows are the caller's to remove, in the same
+// transaction.
+func dropAlerts(ctx context.Context, tx *sql.Tx, rows []alertRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if _, err := takePlaces(ctx, tx, 0); err != nil { // which locks the index
+		return err
+	}
+	changes, dropped := make([]reindexed, 0, len(rows)), 0
+	for i := range rows {
+		if r := &rows[i]; r.place.Valid {
+			changes = append(changes, reindexed{place: int(r.place.Int64), before: terms(&r.Alert)})
+			dropped++
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE alert_places SET alerts = alerts - $1`, dropped); err != nil {
+		return err
+	}
+	return updateIndex(ctx, tx, changes)
 }
 
 // add unites the set with all terms that a condition selects.

@@ -281,7 +281,7 @@ func spread(t testing.TB, s *Store, n int) {
 	}
 }
 
-// What people and detections do to alerts, in any order: the lists follow, and the index is what it would be if all of
+// What people, detections and removals do to alerts, in any order: the lists follow, and the index is what it would be if all of
 // it were made anew.
 func TestAlertModel(t *testing.T) {
 	forEachEngine(t, func(test *testing.T, s *Store) {
@@ -324,7 +324,7 @@ func doSomething(t *rapid.T, s *Store, now time.Time) {
 	}
 	facility := rapid.SampledFrom([]string{"plant-00", "plant-01"}).Draw(t, "facility")
 	asset := rapid.SampledFrom([]string{"10.0.0.11", "10.0.0.12"}).Draw(t, "asset")
-	kind := rapid.SampledFrom([]string{"detect", "detect", "status", "assign", "comment", "report", "mute"}).Draw(t, "kind")
+	kind := rapid.SampledFrom([]string{"detect", "detect", "detect", "status", "assign", "comment", "report", "mute", "forget", "remove"}).Draw(t, "kind")
 	var err error
 	switch kind {
 	case "detect":
@@ -340,6 +340,10 @@ func doSomething(t *rapid.T, s *Store, now time.Time) {
 	case "report":
 		a := reported(facility, fmt.Sprint("alert ", rapid.IntRange(0, 3).Draw(t, "external id")), now)
 		_, _, err = s.Report(ctx, a)
+	case "forget":
+		err = s.ForgetAttacks(ctx, facility)
+	case "remove":
+		err = s.RemoveFacilities(ctx, []string{facility})
 	case "mute":
 		_, err = s.SaveMute(ctx, breakwater.Mute{FacilityID: facility, Rule: rapid.SampledFrom([]string{"", "port-scan"}).Draw(t, "rule"), From: now, Until: now.Add(time.Hour), Reason: "test", CreatedAt: now})
 	default:
@@ -379,5 +383,9 @@ func checkIndex(t *rapid.T, s *Store, rows []alertRow) {
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("index (-want +got):\n%s", diff)
+	}
+	page, err := s.Alerts(context.Background(), AlertQuery{Page: 1, Limit: 1})
+	if err != nil || page.Total != len(rows) {
+		t.Fatalf("the list says that there are %d alerts, want %d (%v)", page.Total, len(rows), err)
 	}
 }

@@ -241,11 +241,11 @@ func newWalk(q AlertQuery, most int) (*walk, error) {
 }
 
 // run finds the page among the chosen alerts, where chosen is nil among all, and returns how many these are.
-func (w *walk) run(chosen places, all int) (total int, err error) {
+func (w *walk) run(chosen places, all extent) (total int, err error) {
 	if chosen != nil {
 		total = chosen.count()
 	} else {
-		total = all
+		total = all.alerts
 	}
 	if w.after == nil && w.skip >= total {
 		return total, nil
@@ -255,7 +255,7 @@ func (w *walk) run(chosen places, all int) (total int, err error) {
 			_, err := w.rows("", "", w.want, math.MaxInt)
 			return total, err
 		}
-		return total, w.column(all)
+		return total, w.column(all.alerts)
 	}
 	for i, severity := range w.order.classes {
 		if w.done() || w.after != nil && i < w.after.class {
@@ -264,7 +264,7 @@ func (w *walk) run(chosen places, all int) (total int, err error) {
 		if w.after != nil && i > w.after.class {
 			w.after = nil
 		}
-		w.class, w.set = i, newPlaces(all)
+		w.class, w.set = i, newPlaces(all.places)
 		if err := w.set.add(w.ctx, w.tx, "term = $1", string(termSeverity)+string(severity)); err != nil {
 			return 0, err
 		}
@@ -273,7 +273,7 @@ func (w *walk) run(chosen places, all int) (total int, err error) {
 		}
 		if n := w.set.count(); w.after == nil && w.skip >= n {
 			w.skip -= n
-		} else if err := w.column(all); err != nil {
+		} else if err := w.column(all.alerts); err != nil {
 			return 0, err
 		}
 	}

@@ -301,7 +301,15 @@ func TestBadBatch(t *testing.T) {
 			{"detection of another", func(b *breakwater.Batch) { b.Detections[1].FacilityID = "dam" }, `a detection of facility "dam"`},
 			{"window of another", func(b *breakwater.Batch) { b.Windows[0].FacilityID = "dam" }, `a window of facility "dam"`},
 			{"far future", func(b *breakwater.Batch) { b.Detections[1].Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "year 10000"},
-			{"window of the far future", func(b *breakwater.Batch) { b.Windows[0].Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "year 10000"},
+			{"window of the far future", func(b *breakwater.Batch) { b.Windows[0].Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "timestamp 10000-01-01"},
+			{"window of no second", func(b *breakwater.Batch) { b.Windows[0].Time = began }, "not the beginning of a second"},
+			{"window of negative traffic", func(b *breakwater.Batch) { b.Windows[0].FailedConns = -1 }, "failed_connections -1"},
+			{"window of endless traffic", func(b *breakwater.Batch) { b.Windows[0].PacketsPerSec = 1e300 }, "packets_per_sec 1e+300"},
+			{"window of no mix", func(b *breakwater.Batch) { b.Windows[0].ProtocolMix = math.NaN() }, "protocol_distribution NaN"},
+			{"peer", func(b *breakwater.Batch) { b.Assets[0].Peers = []netip.Addr{{}} }, "peer that is no address"},
+			{"trait", func(b *breakwater.Batch) { b.Assets[0].Traits = []breakwater.Trait{""} }, "protocol or trait that is none"},
+			{"protocol", func(b *breakwater.Batch) { b.Assets[0].Protocols = []breakwater.Protocol{"mod\x00bus"} }, "protocol or trait that is none"},
+			{"vendor", func(b *breakwater.Batch) { b.Assets[0].Vendor = "\x00" }, "assets.vendor holds control characters"},
 			{"asset", func(b *breakwater.Batch) { b.Detections[1].Asset = "" }, "without asset or model"},
 			{"layer", func(b *breakwater.Batch) { b.Detections[1].Layer = 4 }, "layer 4"},
 			{"severity", func(b *breakwater.Batch) { b.Detections[1].Severity = "urgent" }, `severity "urgent"`},
@@ -309,7 +317,8 @@ func TestBadBatch(t *testing.T) {
 			{"count", func(b *breakwater.Batch) { b.Detections[1].Count = 0 }, "happened 0 times"},
 		} {
 			b := batch(scan(0), write(1))
-			b.Windows = []breakwater.Window{{FacilityID: "plant", Time: began}}
+			b.Windows = []breakwater.Window{{FacilityID: "plant", Time: began.Truncate(time.Second)}}
+			b.Assets = []breakwater.Asset{{FacilityID: "plant", IP: netip.MustParseAddr("10.0.0.11")}}
 			c.spoil(&b)
 			_, err := s.SaveBatch(context.Background(), b, nil)
 			wantError(t, err, breakwater.Invalid, c.says)

@@ -237,14 +237,14 @@ func TestWhatWasIsRecalled(t *testing.T) {
 		ctx := context.Background()
 		var windows []breakwater.Window
 		for i := range 10 {
-			windows = append(windows, breakwater.Window{FacilityID: "plant", Time: began.Add(time.Duration(i) * time.Second), PacketsPerSec: float64(i), Raw: breakwater.RawFeatures{Values: map[string]float64{"a/1/coil/0": 1}}})
+			windows = append(windows, breakwater.Window{FacilityID: "plant", Time: began.Truncate(time.Second).Add(time.Duration(i) * time.Second), PacketsPerSec: float64(i), Raw: breakwater.RawFeatures{Values: map[string]float64{"a/1/coil/0": 1}}})
 		}
 		b := batch(scan(0), write(5*time.Second), scan(9*time.Second))
 		b.Windows = windows
 		if _, err := s.SaveBatch(ctx, b, nil); err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.Windows(ctx, "plant", began.Add(2*time.Second), began.Add(8*time.Second))
+		got, err := s.Windows(ctx, "plant", windows[2].Time, windows[8].Time)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,8 @@ type TouchedAlert struct {
 	*breakwater.Alert
 	Created bool // this batch began it
 	Changed bool // this batch began it or added to it; false: all of it had been counted before
+	// Shown is what the batch's detections show of techniques; those that a mute covers do not count.
+	Shown []breakwater.Sighting
 
 	before []breakwater.Second // of one that begins: its evidence
 	row    *alertRow           // that Alert is part of
@@ -34,7 +36,7 @@ type TouchedAlert struct {
 // Errors are of kind Invalid where the batch is wrong, and nothing of it is saved then.
 func (s *Store) SaveBatch(ctx context.Context, b breakwater.Batch, before func(breakwater.Detection) breakwater.Context) ([]TouchedAlert, error) {
 	b.Detections = clean(b.Detections)
-	newest, err := checkBatch(b)
+	newest, err := CheckBatch(b)
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +62,8 @@ func (s *Store) SaveBatch(ctx context.Context, b breakwater.Batch, before func(b
 	return touched, nil
 }
 
-// checkBatch refuses what must not be stored and finds the newest data time.
-func checkBatch(b breakwater.Batch) (newest time.Time, err error) {
+// CheckBatch refuses what must not be stored, with an error of kind Invalid, and finds the newest data time.
+func CheckBatch(b breakwater.Batch) (newest time.Time, err error) {
 	if err := breakwater.CheckFacilityID(b.FacilityID); err != nil {
 		return newest, err
 	}
@@ -70,12 +72,13 @@ func checkBatch(b breakwater.Batch) (newest time.Time, err error) {
 	}
 	for i := range b.Windows {
 		w := &b.Windows[i]
-		switch {
-		case w.FacilityID != b.FacilityID:
+		if w.FacilityID != b.FacilityID {
 			return bad("windows.facility_id", "a window of facility %q", w.FacilityID)
-		case !storable(w.Time):
-			return bad("windows.timestamp", "a window of year %d", w.Time.Year())
-		case w.End().After(newest):
+		}
+		if err := w.Check(); err != nil {
+			return newest, err
+		}
+		if w.End().After(newest) {
 			newest = w.End()
 		}
 	}
@@ -111,13 +114,13 @@ func checkBatch(b breakwater.Batch) (newest time.Time, err error) {
 // saveFacility makes the facility known and moves the data time at which it was last seen; zero moves nothing. Either
 // way its row is locked until the transaction ends: what changes data of one facility takes turns.
 func saveFacility(ctx context.Context, tx *sql.Tx, id string, seen time.Time) error {
-	var last any
+	var last, heard any
 	if !seen.IsZero() {
-		last = stamp(seen)
+		last, heard = stamp(seen), stamp(time.Now())
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO facilities (id, last_seen) VALUES ($1, $2)
-		ON CONFLICT (id) DO UPDATE SET last_seen = excluded.last_seen
-		WHERE facilities.last_seen IS NULL OR facilities.last_seen < excluded.last_seen`, id, last)
+	_, err := tx.ExecContext(ctx, `INSERT INTO facilities (id, last_seen, heard_at) VALUES ($1, $2, $3)
+		ON CONFLICT (id) DO UPDATE SET last_seen = excluded.last_seen, heard_at = excluded.heard_at
+		WHERE facilities.last_seen IS NULL OR facilities.last_seen < excluded.last_seen`, id, last, heard)
 	return err
 }
 
@@ -181,9 +184,16 @@ func correlate(ctx context.Context, tx *sql.Tx, b breakwater.Batch, before func(
 		} else if added = a.Absorb(d); added {
 			a.Changed = true
 		}
+		muted := false
 		if added {
-			a.Mark(d, covered(mutes, d))
+			muted = covered(mutes, d)
+			a.Mark(d, muted)
 			a.row.saw(d.Talk.Client, d.Time, d.Time)
+		} else {
+			muted = a.muted(d)
+		}
+		if d.Technique != "" && !muted {
+			a.Shown = append(a.Shown, breakwater.Sighting{Technique: d.Technique, Name: d.TechniqueName, Time: d.Time, Alert: a.ID})
 		}
 		if !mentioned[a] {
 			mentioned[a] = true
@@ -208,6 +218,12 @@ func correlate(ctx context.Context, tx *sql.Tx, b breakwater.Batch, before func(
 		all[i] = *a
 	}
 	return all, nil
+}
+
+// muted reports whether the source of a detection that had been counted before is muted: a mute that was taken away since
+// does not bring back what it kept quiet.
+func (a *TouchedAlert) muted(d breakwater.Detection) bool {
+	return slices.ContainsFunc(a.Sources, func(s breakwater.Source) bool { return s.Layer == d.Layer && s.Model == d.Model && s.Muted })
 }
 
 func touch(r alertRow) *TouchedAlert { return &TouchedAlert{Alert: &r.Alert, row: &r} }

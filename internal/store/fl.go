@@ -35,12 +35,15 @@ type RoundResult struct {
 // ReportRound takes in what an engine says of a round, which begins with its first report, and of clients that take
 // part in it. It gives back the round as it is then, and whether something changed. Errors are of kind Invalid where
 // the report is wrong, and Conflict where the round cannot go that way (see breakwater.Round), another is in progress,
-// or a later one was there before.
+// a later one was there before, or it is one of our own.
 func (s *Store) ReportRound(ctx context.Context, id int64, report breakwater.RoundReport, clients []breakwater.FLClient, now time.Time) (r *breakwater.Round, changed bool, err error) {
 	if len(clients) > MaxClients {
 		return nil, false, &breakwater.Error{Kind: breakwater.Invalid, Field: "clients", Message: fmt.Sprintf("clients holds %d: give at most %d at a time", len(clients), MaxClients)}
 	}
 	err = s.change(ctx, fmt.Sprintf("saving round %d", id), func(tx *sql.Tx) error {
+		if err := ours(ctx, tx, id); err != nil {
+			return err
+		}
 		r, err = oneRound(ctx, tx, id, s.forUpdate())
 		switch {
 		case breakwater.KindOf(err) == breakwater.NotFound:
@@ -90,7 +93,7 @@ func (s *Store) beginRound(ctx context.Context, tx *sql.Tx, id int64, report bre
 	if len(newest) > 0 {
 		last := &newest[0]
 		if last.Status == breakwater.RoundInProgress {
-			return nil, conflict("id", "round %d is in progress; rounds run one at a time, so complete that one first", last.ID)
+			return nil, conflict("id", "round %d is in progress, or waits for its turn; rounds run one at a time, so it must end first", last.ID)
 		}
 		if last.Number >= r.Number {
 			return nil, conflict("round_number", "round number %d was there before, and this one would be number %d; rounds come in order", last.Number, r.Number)
@@ -111,11 +114,14 @@ func (s *Store) beginRound(ctx context.Context, tx *sql.Tx, id int64, report bre
 	return r, nil
 }
 
-// EndRound completes a round, or lets it fail with a reason. It gives back the round as it
+// EndRound completes another engine's round, or lets it fail with a reason. It gives back the round as it
 // is then, and whether something changed. Errors are of kind NotFound where there is no such round, and else as
 // breakwater.Round.End says.
 func (s *Store) EndRound(ctx context.Context, id int64, status breakwater.RoundStatus, reason string, now time.Time) (r *breakwater.Round, changed bool, err error) {
 	err = s.change(ctx, fmt.Sprintf("ending round %d", id), func(tx *sql.Tx) error {
+		if err := ours(ctx, tx, id); err != nil {
+			return err
+		}
 		if r, err = oneRound(ctx, tx, id, s.forUpdate()); err != nil {
 			return err
 		}
@@ -162,13 +168,22 @@ func (s *Store) Round(ctx context.Context, id int64) (r *breakwater.Round, err e
 	return r, err
 }
 
+// current orders rounds so that the one in progress comes first, before those that wait for their turn, the next one
+// first, and those that have ended, the last one first.
+const current = `ORDER BY CASE WHEN status <> 'in-progress' THEN 2 WHEN waiting THEN 1 ELSE 0 END,
+	CASE WHEN status = 'in-progress' THEN round_number ELSE -round_number END LIMIT 1`
+
 // CurrentRound is the round in progress, else the last one; nil where there never was one.
 func (s *Store) CurrentRound(ctx context.Context) (*breakwater.Round, error) {
-	list, err := s.Rounds(ctx, 1, 1) // while one is in progress no later one begins
-	if err != nil || len(list.Rounds) == 0 {
+	var found []breakwater.Round
+	err := s.view(ctx, "reading the current round", func(tx *sql.Tx) (err error) {
+		found, err = selectRounds(ctx, tx, current)
+		return err
+	})
+	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	return &list.Rounds[0], nil
+	return &found[0], nil
 }
 
 // RoundHistory is what became of the rounds that have ended, newest first, at most limit.
@@ -211,7 +226,7 @@ func (s *Store) ReportClient(ctx context.Context, c breakwater.FLClient, now tim
 	err = s.change(ctx, "saving client "+c.ID, func(tx *sql.Tx) error {
 		// The round is locked before the client, as ReportRound does.
 		rounds, err := many(ctx, tx, func(id *int64, scan func(...any) error) error { return scan(id) },
-			"SELECT id FROM fl_rounds WHERE status = 'in-progress'"+s.forUpdate())
+			"SELECT id FROM fl_rounds WHERE status = 'in-progress' AND NOT waiting"+s.forUpdate())
 		if err != nil {
 			return err
 		}
@@ -278,14 +293,14 @@ func oneRound(ctx context.Context, tx *sql.Tx, id int64, lock string) (*breakwat
 // that has ended those kept at its end.
 func selectRounds(ctx context.Context, tx *sql.Tx, where string, args ...any) ([]breakwater.Round, error) {
 	rounds, err := many(ctx, tx, func(r *breakwater.Round, scan func(...any) error) error {
-		var end *stamp
+		var end, expected *stamp
 		r.Clients = []breakwater.FLClient{}
 		err := scan(&r.ID, &r.Number, &r.Status, &r.Phase, &r.Progress, &r.FirstProgress, &r.Epsilon, &r.Delta, &r.DataSize, &r.Encryption, &r.BudgetRemaining,
-			&r.Accuracy, &r.ReportedActive, &r.ReportedTotal, jsonText{&r.Clients}, (*stamp)(&r.StartTime), (*stamp)(&r.LastUpdate), &end, &r.Reason, &r.Version)
-		r.EndTime = (*time.Time)(end)
+			&r.Accuracy, &r.ReportedActive, &r.ReportedTotal, jsonText{&r.Clients}, (*stamp)(&r.StartTime), (*stamp)(&r.LastUpdate), &end, &r.Reason, &r.Version, &expected)
+		r.EndTime, r.ExpectedEnd = (*time.Time)(end), (*time.Time)(expected)
 		return err
 	}, `SELECT id, round_number, status, phase, progress, first_progress, epsilon, delta, data_size, encryption, privacy_budget_remaining,
-		model_accuracy, clients_active, total_clients, clients, start_time, last_update, end_time, reason, version FROM fl_rounds `+where, args...)
+		model_accuracy, clients_active, total_clients, clients, start_time, last_update, end_time, reason, version, expected_end FROM fl_rounds `+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -322,9 +337,9 @@ func saveRound(ctx context.Context, tx *sql.Tx, r *breakwater.Round) error {
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE fl_rounds SET status = $2, phase = $3, progress = $4, epsilon = $5, delta = $6, data_size = $7,
 		encryption = $8, privacy_budget_remaining = $9, model_accuracy = $10, clients_active = $11, total_clients = $12, clients = $13,
-		last_update = $14, end_time = $15, reason = $16, version = version + 1 WHERE id = $1`,
+		last_update = $14, end_time = $15, reason = $16, expected_end = $17, version = version + 1 WHERE id = $1`,
 		r.ID, string(r.Status), string(r.Phase), r.Progress, r.Epsilon, r.Delta, r.DataSize, r.Encryption, r.BudgetRemaining, r.Accuracy,
-		r.ReportedActive, r.ReportedTotal, jsonText{kept}, stamp(r.LastUpdate), (*stamp)(r.EndTime), r.Reason)
+		r.ReportedActive, r.ReportedTotal, jsonText{kept}, stamp(r.LastUpdate), (*stamp)(r.EndTime), r.Reason, (*stamp)(r.ExpectedEnd))
 	return err
 }
 

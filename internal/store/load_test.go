@@ -154,7 +154,7 @@ func load(t testing.TB, s *Store, n int, from time.Time, length time.Duration) {
 		flush(10_000)
 	}
 	flush(0)
-	if _, err := s.write.Exec(`INSERT INTO alert_places (id, places) VALUES (1, $1)`, n); err != nil {
+	if _, err := s.write.Exec(`INSERT INTO alert_places (id, places, alerts) VALUES (1, $1, $1)`, n); err != nil {
 		t.Fatal(err)
 	}
 	statement := "VACUUM ANALYZE"

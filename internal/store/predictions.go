@@ -14,6 +14,7 @@ import (
 // PredictionFilter says which predictions are asked for; an empty list and nil mean any.
 type PredictionFilter struct {
 	Facilities []string
+	Statuses   []breakwater.PredictionStatus
 	Validated  *bool
 	Page       int    // from 1; 1 where After is given
 	Limit      int    // predictions on a page, 1 to MaxPage
@@ -37,7 +38,7 @@ func (s *Store) Predictions(ctx context.Context, f PredictionFilter) (Prediction
 		return PredictionPage{}, &breakwater.Error{Kind: breakwater.Invalid, Field: "cursor", Message: "cursor and page are both given: use one of them"}
 	}
 	var args []any
-	where := "WHERE true" + in(&args, "facility_id", f.Facilities)
+	where := "WHERE true" + in(&args, "facility_id", f.Facilities) + ofStatus(&args, f.Statuses)
 	if f.Validated != nil && *f.Validated {
 		where += " AND validation_time IS NOT NULL"
 	} else if f.Validated != nil {
@@ -71,6 +72,22 @@ func (s *Store) Predictions(ctx context.Context, f PredictionFilter) (Prediction
 		return err
 	})
 	return page, err
+}
+
+// ofStatus is the condition that a prediction's status is one of these. Where it is one, it is said in the words of an
+// index that holds only those.
+func ofStatus(args *[]any, statuses []breakwater.PredictionStatus) string {
+	if len(statuses) == 1 {
+		switch statuses[0] {
+		case breakwater.PredictionOpen:
+			return " AND status = 'open'"
+		case breakwater.PredictionValidated:
+			return " AND validation_time IS NOT NULL"
+		case breakwater.PredictionExpired:
+			return " AND status = 'expired'"
+		}
+	}
+	return in(args, "status", statuses)
 }
 
 // LatestPrediction is the newest prediction by data time of any of the facilities, or of all where none is named; nil
@@ -120,23 +137,8 @@ func (s *Store) SavePrediction(ctx context.Context, p breakwater.Prediction) (ke
 		if err := saveFacility(ctx, tx, p.FacilityID, time.Time{}); err != nil {
 			return err
 		}
-		added, err := tx.ExecContext(ctx, `INSERT INTO predictions
-			(id, timestamp, facility_id, source, current_technique, current_technique_name, alert_id, version)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, 1) ON CONFLICT DO NOTHING`,
-			idText(p.ID), stamp(p.Timestamp), p.FacilityID, p.Source, p.Current, p.CurrentName, (*idText)(p.AlertID))
-		if err != nil {
+		if created, err = addPrediction(ctx, tx, &p); err != nil {
 			return err
-		}
-		if n, err := added.RowsAffected(); err != nil {
-			return err
-		} else if created = n == 1; created {
-			for _, t := range p.Predicted {
-				if _, err := tx.ExecContext(ctx, `INSERT INTO predicted_techniques
-					(prediction_id, rank, technique_id, technique_name, probability, timeframe) VALUES ($1, $2, $3, $4, $5, $6)`,
-					idText(p.ID), t.Rank, t.TechniqueID, t.TechniqueName, t.Probability, t.Timeframe); err != nil {
-					return err
-				}
-			}
 		}
 		if kept, err = onePrediction(ctx, tx, p.ID); err != nil {
 			return err
@@ -150,6 +152,45 @@ func (s *Store) SavePrediction(ctx context.Context, p breakwater.Prediction) (ke
 		return nil, false, err
 	}
 	return kept, created, nil
+}
+
+// addPrediction writes an open prediction, whose facility is locked, and reports whether it is new: one of its id may be
+// there.
+func addPrediction(ctx context.Context, tx *sql.Tx, p *breakwater.Prediction) (created bool, err error) {
+	p.Status, p.ExpiresAt = breakwater.PredictionOpen, p.End()
+	if !storable(p.ExpiresAt) {
+		return false, &breakwater.Error{Kind: breakwater.Invalid, Field: "timestamp", Message: fmt.Sprintf("a timeframe ends in the year %d", p.ExpiresAt.Year())}
+	}
+	if p.Seen == nil {
+		p.Seen = []string{}
+	}
+	added, err := tx.ExecContext(ctx, `INSERT INTO predictions
+		(id, timestamp, facility_id, source, current_technique, current_technique_name, alert_id, seen, status, expires_at, version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1) ON CONFLICT DO NOTHING`,
+		idText(p.ID), stamp(p.Timestamp), p.FacilityID, p.Source, p.Current, p.CurrentName, (*idText)(p.AlertID), jsonText{p.Seen}, string(p.Status), stamp(p.ExpiresAt))
+	if err != nil {
+		return false, err
+	}
+	if n, err := added.RowsAffected(); err != nil || n == 0 {
+		return false, err
+	}
+	return true, addPredicted(ctx, tx, p)
+}
+
+// addPredicted writes a prediction's techniques.
+func addPredicted(ctx context.Context, tx *sql.Tx, p *breakwater.Prediction) error {
+	for i := range p.Predicted {
+		t := &p.Predicted[i]
+		if t.Why == nil {
+			t.Why = []breakwater.Reason{}
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO predicted_techniques
+			(prediction_id, rank, technique_id, technique_name, probability, timeframe, until, why) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			idText(p.ID), t.Rank, t.TechniqueID, t.TechniqueName, t.Probability, t.Timeframe, stamp(p.Timestamp.Add(t.Within())), jsonText{t.Why}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // placePrediction gives a prediction its alert's facility, and refuses one whose alert is not there or is another
@@ -173,18 +214,20 @@ func placePrediction(ctx context.Context, tx *sql.Tx, p *breakwater.Prediction) 
 	return nil
 }
 
-// samePrediction reports whether two say the same; whether it came true is not said by either.
+// samePrediction reports whether two say the same; what became of it is not said by either.
 func samePrediction(a, b *breakwater.Prediction) bool {
 	return a.Timestamp.Equal(b.Timestamp) && a.FacilityID == b.FacilityID && a.Source == b.Source && a.Current == b.Current &&
 		a.CurrentName == b.CurrentName && (a.AlertID == nil) == (b.AlertID == nil) && (a.AlertID == nil || *a.AlertID == *b.AlertID) &&
-		slices.Equal(a.Predicted, b.Predicted)
+		slices.EqualFunc(a.Predicted, b.Predicted, func(x, y breakwater.PredictedTechnique) bool {
+			return x.TechniqueID == y.TechniqueID && x.TechniqueName == y.TechniqueName && x.Probability == y.Probability && x.Rank == y.Rank && x.Timeframe == y.Timeframe
+		})
 }
 
 // ValidatePrediction marks a prediction as one that came true, and reports whether that is new: the second time changes
 // nothing. The error is of kind NotFound where there is none of that id.
 func (s *Store) ValidatePrediction(ctx context.Context, id breakwater.ID, now time.Time) (p *breakwater.Prediction, changed bool, err error) {
 	err = s.change(ctx, "validating prediction "+id.String(), func(tx *sql.Tx) error {
-		done, err := tx.ExecContext(ctx, `UPDATE predictions SET validation_time = $2, version = version + 1
+		done, err := tx.ExecContext(ctx, `UPDATE predictions SET status = 'validated', validation_time = $2, version = version + 1
 			WHERE id = $1 AND validation_time IS NULL`, idText(id), stamp(now))
 		if err != nil {
 			return err
@@ -220,10 +263,11 @@ func selectPredictions(ctx context.Context, tx *sql.Tx, where string, args ...an
 		p.Predicted = []breakwater.PredictedTechnique{}
 		var alert *idText
 		var validated *stamp
-		err := scan((*idText)(&p.ID), (*stamp)(&p.Timestamp), &p.FacilityID, &p.Source, &p.Current, &p.CurrentName, &alert, &validated, &p.Version)
+		err := scan((*idText)(&p.ID), (*stamp)(&p.Timestamp), &p.FacilityID, &p.Source, &p.Current, &p.CurrentName, &alert, jsonText{&p.Seen},
+			&p.Status, (*stamp)(&p.ExpiresAt), &validated, &p.Version)
 		p.AlertID, p.ValidationTime, p.Validated = (*breakwater.ID)(alert), (*time.Time)(validated), validated != nil
 		return err
-	}, `SELECT id, timestamp, facility_id, source, current_technique, current_technique_name, alert_id, validation_time, version
+	}, `SELECT id, timestamp, facility_id, source, current_technique, current_technique_name, alert_id, seen, status, expires_at, validation_time, version
 		FROM predictions `+where, args...)
 	if err != nil || len(found) == 0 {
 		return found, err
@@ -240,8 +284,12 @@ func selectPredictions(ctx context.Context, tx *sql.Tx, where string, args ...an
 	}
 	var idArgs []any
 	rows, err := many(ctx, tx, func(r *row, scan func(...any) error) error {
-		return scan((*idText)(&r.of), &r.Rank, &r.TechniqueID, &r.TechniqueName, &r.Probability, &r.Timeframe)
-	}, `SELECT prediction_id, rank, technique_id, technique_name, probability, timeframe FROM predicted_techniques WHERE true`+
+		var at *stamp
+		var alert *idText
+		err := scan((*idText)(&r.of), &r.Rank, &r.TechniqueID, &r.TechniqueName, &r.Probability, &r.Timeframe, jsonText{&r.Why}, &at, &alert)
+		r.ObservedAt, r.ObservedIn = (*time.Time)(at), (*breakwater.ID)(alert)
+		return err
+	}, `SELECT prediction_id, rank, technique_id, technique_name, probability, timeframe, why, observed_at, observed_in FROM predicted_techniques WHERE true`+
 		in(&idArgs, "prediction_id", ids)+` ORDER BY prediction_id, rank`, idArgs...)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,8 +37,10 @@ func TestPrediction(t *testing.T) {
 		}
 		want := forecast("plant", time.Millisecond) // its alert's facility
 		want.Timestamp = want.Timestamp.Truncate(time.Millisecond)
-		want.AlertID, want.Version = &alert, 1
+		want.AlertID, want.Version, want.Seen = &alert, 1, []string{}
+		want.Status, want.ExpiresAt = breakwater.PredictionOpen, want.Timestamp.Add(24*time.Hour) // of T0831, which says no time
 		want.Predicted[0], want.Predicted[1] = want.Predicted[1], want.Predicted[0]
+		want.Predicted[0].Why, want.Predicted[1].Why = []breakwater.Reason{}, []breakwater.Reason{}
 		want.ID = breakwater.NewID(want.Timestamp, "prediction", "plant", "forecaster", "T0846", alert.String())
 		if diff := cmp.Diff(&want, kept); diff != "" {
 			t.Errorf("kept (-want +got):\n%s", diff)
@@ -123,13 +126,14 @@ func TestPredictionsProperty(t *testing.T) {
 			f := PredictionFilter{Page: rapid.IntRange(1, 4).Draw(rt, "page"), Limit: rapid.IntRange(1, 5).Draw(rt, "limit")}
 			f.Facilities = rapid.SampledFrom([][]string{nil, {"dam"}, {"dam", "plant"}, {"nowhere"}}).Draw(rt, "facilities")
 			f.Validated = rapid.SampledFrom([]*bool{nil, of(true), of(false)}).Draw(rt, "validated")
+			f.Statuses = rapid.SampledFrom([][]breakwater.PredictionStatus{nil, {"open"}, {"open", "validated"}, {"expired"}}).Draw(rt, "statuses")
 			want := []breakwater.Prediction{}
 			for _, p := range all {
 				in := f.Facilities == nil
 				for _, id := range f.Facilities {
 					in = in || id == p.FacilityID
 				}
-				if in && (f.Validated == nil || *f.Validated == p.Validated) {
+				if in && (f.Validated == nil || *f.Validated == p.Validated) && (f.Statuses == nil || slices.Contains(f.Statuses, p.Status)) {
 					want = append(want, p)
 				}
 			}
@@ -161,7 +165,7 @@ func TestPredictionsProperty(t *testing.T) {
 			if diff := cmp.Diff(whole, walked); diff != "" {
 				rt.Fatalf("by cursor (-want +got):\n%s", diff)
 			}
-			if latest, err := s.LatestPrediction(ctx, f.Facilities); err != nil || f.Validated == nil && total > 0 && latest.ID != whole[0].ID {
+			if latest, err := s.LatestPrediction(ctx, f.Facilities); err != nil || f.Validated == nil && f.Statuses == nil && total > 0 && latest.ID != whole[0].ID {
 				rt.Fatalf("the latest is %v, %v", latest, err)
 			}
 		})
@@ -178,8 +182,14 @@ func TestPredictionsUseIndexes(t *testing.T) {
 		{"SELECT * FROM predictions WHERE true AND facility_id IN ('a') ORDER BY timestamp DESC, id DESC LIMIT 10", "predictions_facility_newest"},
 		{"SELECT * FROM predictions WHERE true AND validation_time IS NOT NULL ORDER BY timestamp DESC, id DESC LIMIT 10", "predictions_validated_newest"},
 		{"SELECT count(*) FROM predictions WHERE validation_time IS NOT NULL", "predictions_validated_newest"},
+		{"SELECT * FROM predictions WHERE true AND status = 'open' ORDER BY timestamp DESC, id DESC LIMIT 10", "predictions_open_newest"},
+		{"SELECT count(*) FROM predictions WHERE status = 'expired'", "predictions_expired_newest"},
+		{"SELECT id FROM predictions WHERE facility_id = 'a' AND status = 'open' AND expires_at < '2026' ORDER BY expires_at, id LIMIT 10", "predictions_open"},
+		{"SELECT prediction_id FROM predicted_techniques WHERE observed_at IS NULL AND until >= '2026' AND technique_id IN ('a', 'b')", "predicted_techniques_awaited"},
+		{"SELECT 1 FROM technique_sightings t WHERE t.facility_id = 'a' AND t.last_seen >= '2026' AND t.technique IN ('a', 'b') LIMIT 1", "technique_sightings_seen"},
+		{"SELECT t.technique FROM technique_sightings t WHERE t.facility_id = 'a' AND t.last_seen >= '2026' GROUP BY t.technique", "technique_sightings_"},
 		{"SELECT * FROM fl_clients WHERE round_id = 1 ORDER BY id LIMIT 1000", "fl_clients_round"},
-		{"SELECT id FROM fl_rounds WHERE status = 'in-progress'", "fl_rounds_in_progress"},
+		{"SELECT id FROM fl_rounds WHERE status = 'in-progress' AND NOT waiting", "fl_rounds_in_progress"},
 	} {
 		var id, parent, unused int
 		var plan string
@@ -210,6 +220,19 @@ func TestOverview(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if _, err := s.SaveBatch(ctx, breakwater.Batch{FacilityID: "dam", Windows: []breakwater.Window{{FacilityID: "dam", Time: began.Truncate(time.Second)}}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		// One is validated, one has expired; two are open and do not count.
+		if events, err := s.Settle(ctx, time.Now()); err != nil || len(events) != 0 {
+			t.Fatalf("%d events, %v", len(events), err)
+		}
+		if _, err := s.SaveBatch(ctx, breakwater.Batch{FacilityID: "dam", Windows: []breakwater.Window{{FacilityID: "dam", Time: began.Truncate(time.Second).Add(25*time.Hour + time.Minute)}}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if events, err := s.Settle(ctx, time.Now()); err != nil || len(events) != 1 || events[0].What != "expired" {
+			t.Fatalf("%d events, %v", len(events), err)
+		}
 		if _, _, err := s.ReportRound(ctx, 1, report(1, breakwater.Training, 42.5), nil, began); err != nil {
 			t.Fatal(err)
 		}
@@ -217,8 +240,8 @@ func TestOverview(t *testing.T) {
 			t.Fatal(err)
 		}
 		o, err = s.Overview(ctx)
-		want := Overview{breakwater.SystemStatus{ActiveAlerts: 1, FLProgress: of(42.5), PredictionAccuracy: of(0.25), Ingest: breakwater.IngestStatus{Dropped: 5},
-			Facilities: []breakwater.FacilityStatus{{ID: "dam", Name: "dam", Status: "silent"}, {ID: "plant", Name: "plant", Status: "silent", LastSeen: of(began.Add(time.Second).UTC())}}},
+		want := Overview{breakwater.SystemStatus{ActiveAlerts: 1, FLProgress: of(42.5), PredictionAccuracy: of(0.5), Ingest: breakwater.IngestStatus{Dropped: 5},
+			Facilities: []breakwater.FacilityStatus{{ID: "dam", Name: "dam", Status: "silent", LastSeen: of(began.Truncate(time.Second).Add(25*time.Hour + time.Minute + time.Second).UTC())}, {ID: "plant", Name: "plant", Status: "silent", LastSeen: of(began.Add(time.Second).UTC())}}},
 			map[string]time.Time{"plant": began}}
 		if diff := cmp.Diff(want, o); diff != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, diff)

@@ -42,7 +42,7 @@ func (s *Store) AlertStats(ctx context.Context, f AlertFilter, now time.Time) (A
 			return err
 		}
 		if chosen == nil { // all are those of any status
-			chosen = newPlaces(all)
+			chosen = newPlaces(all.places)
 			if err := chosen.addRange(ctx, tx, string(termStatus), string(termStatus+1)); err != nil {
 				return err
 			}
@@ -129,16 +129,16 @@ func (s *AlertStats) draw(ctx context.Context, tx *sql.Tx, chosen places, f Aler
 
 // span is from when to when a timeline reaches, both included; last is before first where there is nothing to show.
 func (s *AlertStats) span(ctx context.Context, tx *sql.Tx, chosen places, f AlertFilter, now time.Time) (first, last time.Time, err error) {
-	days, err := chosen.extent(ctx, tx, termDay, "", afterEveryTime)
+	days, err := chosen.ends(ctx, tx, termDay, "", afterEveryTime)
 	switch {
 	case err != nil:
 		return first, last, err
 	case days != nil:
-		begin, err := chosen.extent(ctx, tx, termHour, days[0], days[0]+"~")
+		begin, err := chosen.ends(ctx, tx, termHour, days[0], days[0]+"~")
 		if err != nil {
 			return first, last, err
 		}
-		end, err := chosen.extent(ctx, tx, termHour, days[1], days[1]+"~")
+		end, err := chosen.ends(ctx, tx, termHour, days[1], days[1]+"~")
 		if err != nil {
 			return first, last, err
 		}
@@ -160,8 +160,8 @@ func (s *AlertStats) span(ctx context.Context, tx *sql.Tx, chosen places, f Aler
 	return first.UTC(), last.UTC(), nil
 }
 
-// extent is the first and the last text of the terms between two that an alert of the set has; nil where there is none.
-func (p places) extent(ctx context.Context, tx *sql.Tx, kind byte, from, to string) (ends []string, err error) {
+// ends is the first and the last text of the terms between two that an alert of the set has; nil where there is none.
+func (p places) ends(ctx context.Context, tx *sql.Tx, kind byte, from, to string) (ends []string, err error) {
 	err = p.tally(ctx, tx, string(kind)+from, string(kind)+to, func(text string, _ int) {
 		if ends == nil {
 			ends = []string{text, text}

@@ -22,7 +22,7 @@ type Overview struct {
 func (s *Store) Overview(ctx context.Context) (Overview, error) {
 	o := Overview{Heard: map[string]time.Time{}}
 	err := s.view(ctx, "reading the state of the system", func(tx *sql.Tx) error {
-		var predictions, validated int
+		var validated, expired int
 		open := AlertFilter{Statuses: []breakwater.Status{breakwater.StatusNew, breakwater.StatusAcknowledged}}
 		chosen, _, err := open.choose(ctx, tx)
 		if err != nil {
@@ -30,15 +30,15 @@ func (s *Store) Overview(ctx context.Context) (Overview, error) {
 		}
 		o.Status.ActiveAlerts = chosen.count()
 		err = tx.QueryRowContext(ctx, `SELECT
-			(SELECT progress FROM fl_rounds ORDER BY round_number DESC LIMIT 1),
-			(SELECT count(*) FROM predictions), (SELECT count(*) FROM predictions WHERE validation_time IS NOT NULL),
+			(SELECT progress FROM fl_rounds `+current+`),
+			(SELECT count(*) FROM predictions WHERE validation_time IS NOT NULL), (SELECT count(*) FROM predictions WHERE status = 'expired'),
 			(SELECT coalesce(sum(lost_windows + lost_detections), 0) FROM sensors)`).
-			Scan(&o.Status.FLProgress, &predictions, &validated, &o.Status.Ingest.Dropped)
+			Scan(&o.Status.FLProgress, &validated, &expired, &o.Status.Ingest.Dropped)
 		if err != nil {
 			return err
 		}
-		if validated > 0 {
-			accuracy := float64(validated) / float64(predictions)
+		if decided := validated + expired; decided > 0 {
+			accuracy := float64(validated) / float64(decided)
 			o.Status.PredictionAccuracy = &accuracy
 		}
 		o.Status.Facilities, err = many(ctx, tx, func(f *breakwater.FacilityStatus, scan func(...any) error) error {

@@ -83,6 +83,13 @@ func (b *Buffer) Note(facility string, found []breakwater.Detection) {
 	m.drop()
 }
 
+// Forget drops what is kept of a facility.
+func (b *Buffer) Forget(facility string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.facilities, facility)
+}
+
 // of is what is kept of a facility, made where nothing is. The lock is held.
 func (b *Buffer) of(facility string) *minute {
 	m := b.facilities[facility]

@@ -31,7 +31,7 @@ describe("details", () => {
     const { page } = browser;
     await go("/alerts");
     const { alerts } = await server.alerts();
-    const alert = await server.alert(alerts.find((a) => a.attack_type === "T0855")!.id);
+    const alert = await server.alert(alerts.find((a) => a.techniques!.includes("T0855"))!.id);
     await page.locator(`a[data-alert="${alert.id}"]`).click();
     await panel().getByRole("heading", { name: alert.title }).waitFor();
     const text = await panel().innerText();

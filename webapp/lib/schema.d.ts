@@ -79,7 +79,7 @@ export interface paths {
         put?: never;
         /**
          * Move many alerts in triage
-         * @description In one transaction. What is wrong with one alert, as that there is none of its id, is told and does not hinder the others. With learn, what its sources found new is normal for the facility from now on: a device, a pair, who writes, who sends malformed messages. The history says what was learned. Where an alert keeps too little to learn it (a function, addresses, how much), the change is refused with the reason.
+         * @description In one transaction. What is wrong with one alert, as that there is none of its id, is told and does not hinder the others. With learn, what its sources found new is normal for the facility from now on: a device, a pair, who writes, who sends malformed messages. The history says what was learned. Where an alert keeps too little to learn it (a function, addresses, how much), the change is refused with the reason. Models learn when they are trained.
          */
         post: operations["set-alerts-status"];
         delete?: never;
@@ -149,7 +149,7 @@ export interface paths {
         get?: never;
         /**
          * Move an alert in triage
-         * @description new reopens it. The status that it has already, without a note, changes nothing. With learn, what its sources found new is normal for the facility from now on: a device, a pair, who writes, who sends malformed messages. The history says what was learned. Where an alert keeps too little to learn it (a function, addresses, how much), the change is refused with the reason.
+         * @description new reopens it. The status that it has already, without a note, changes nothing. With learn, what its sources found new is normal for the facility from now on: a device, a pair, who writes, who sends malformed messages. The history says what was learned. Where an alert keeps too little to learn it (a function, addresses, how much), the change is refused with the reason. Models learn when they are trained.
          */
         put: operations["set-alert-status"];
         post?: never;
@@ -211,6 +211,106 @@ export interface paths {
          * @description Empty where nothing came since the server was started. A second is an attack where something of high or critical severity was detected in it; suspicious where something else was, or where its packets are over three times the minute's median (and 10 more) or under a third of it, or its destinations or failed connections are over three times theirs (and 5 more); else normal.
          */
         get: operations["get-current-context"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demo/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove what demos made
+         * @description The five facilities of the demo with their alerts, predictions, windows, baselines, models and rounds, and nothing else. It is refused with 409 while a scenario is played.
+         */
+        post: operations["reset-demo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demo/scenarios/fl-round": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Play the scenario fl-round
+         * @description The five simulated plants train a model together, in a round of the federation. It goes on after the answer: follow it by GET /api/demo/status or by demo_progress of the channel system. The simulated packets go the way that all packets go. A run begins by forgetting the alerts that the run before left at its facility.
+         */
+        post: operations["start-fl-round"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demo/scenarios/multi-stage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Play the scenario multi-stage
+         * @description An intruder searches the network of a simulated plant, writes to its PLC (T0855) and drives pump and valve (T0831), as was predicted: under two minutes. It goes on after the answer: follow it by GET /api/demo/status or by demo_progress of the channel system. The simulated packets go the way that all packets go. A run begins by forgetting the alerts that the run before left at its facility.
+         */
+        post: operations["start-multi-stage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demo/scenarios/port-scan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Play the scenario port-scan
+         * @description An intruder searches the network of a simulated plant (T0846, T0840): seconds. It goes on after the answer: follow it by GET /api/demo/status or by demo_progress of the channel system. The simulated packets go the way that all packets go. A run begins by forgetting the alerts that the run before left at its facility.
+         */
+        post: operations["start-port-scan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/demo/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the demo stands
+         * @description The newest run of each scenario, with what was expected of it and what was found.
+         */
+        get: operations["get-demo-status"];
         put?: never;
         post?: never;
         delete?: never;
@@ -384,6 +484,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/fl/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask what to do, as a client of this server's federation
+         * @description A client asks again and again, as often as the answer says. It is part of the rounds that begin while it was heard of in the last 30 s.
+         */
+        post: operations["join-federation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fl/parameters/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Parameters that clients share
+         * @description 8 bytes "BWPARAM" and 1, 4 bytes number, 4 bytes CRC-32 of the rest, then float32 each; numbers are little-endian.
+         */
+        get: operations["get-parameters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/fl/privacy-metrics": {
         parameters: {
             query?: never;
@@ -464,6 +604,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/fl/rounds/trigger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a round of this server's federation
+         * @description Rounds run one at a time, in order: it waits for its turn, in progress at 0, while another is. With fewer clients than FL_MIN_CLIENTS it waits for more, to its deadline, and fails.
+         */
+        post: operations["trigger-round"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/fl/rounds/{id}": {
         parameters: {
             query?: never;
@@ -501,6 +661,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/fl/rounds/{id}/evaluations/{client}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Send what was found of a round's new parameters
+         * @description On data that the client has not trained on. The first report of a client counts. 409 where the round takes none at present.
+         */
+        put: operations["put-evaluation"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/fl/rounds/{id}/progress": {
         parameters: {
             query?: never;
@@ -514,6 +694,26 @@ export interface paths {
          * @description The first report of an id begins that round; the same report twice changes nothing. What would make a round go back is refused with 409, and changes nothing: a round keeps its number; its phase, progress, epsilon and data_size never fall; once it has ended nothing more is taken. Rounds run one at a time and in the order of their numbers: a round begins only where none is in progress and none has its number or a greater one.
          */
         put: operations["report-round"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fl/rounds/{id}/updates/{client}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Send what was learned in a round
+         * @description The client's parameters less those that the round began with, in the form of GET /api/fl/parameters/{version}. The first of a client counts; another changes nothing. 409 where the round takes none at present.
+         */
+        put: operations["put-update"];
         post?: never;
         delete?: never;
         options?: never;
@@ -701,6 +901,186 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/mitre/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was seen and what may come, as a graph
+         * @description Nodes of type current are techniques that alerts have shown in the last 7 days of each facility's data; those of type predicted are what open predictions await. Links of type observed go from a technique to the one that a facility showed next; predicted from where a prediction was made to what it awaits; validated to what it foresaw and was seen in time. What mutes cover and false positives do not count.
+         */
+        get: operations["get-attack-graph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mitre/layer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was seen and what may come, as a layer of the ATT&CK Navigator
+         * @description A file for the Navigator's “Open existing layer”, in its format 4.5. What alerts have ever shown scores 100, what open predictions await the greatest probability that was said, in percent.
+         */
+        get: operations["get-attack-layer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mitre/matrix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The matrix with counts
+         * @description Tactics in kill-chain order with their techniques by id. A technique of two tactics stands in both.
+         */
+        get: operations["get-attack-matrix"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mitre/technique/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One technique with all that is related to it
+         * @description Ids of ATT&CK for ICS 18 and of 19 both find it. MITRE's own texts are there once `breakwater attack import` has read its STIX bundle.
+         */
+        get: operations["get-technique"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mitre/techniques": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the techniques of ATT&CK for ICS
+         * @description All of them, by id.
+         */
+        get: operations["list-techniques"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List models
+         * @description Newest first. Of each facility and kind one is active; of those that are not, the newest hundred are kept.
+         */
+        get: operations["list-models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/train": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Train models on a facility's own windows
+         * @description Seconds within alerts of medium severity and above are left out, but for those marked as false positives. The last quarter in time validates. Answers while it trains, a JSON object on each line: one for each epoch of the autoencoder, and last the models, which are active then. An answer without that last line was cut short. One training goes on at a time.
+         */
+        post: operations["train-models"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/{version}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A model's file
+         * @description What a sensor detects with: the parameters, scaling and threshold, with a checksum. Its ETag is the fingerprint; a version's file never changes.
+         */
+        get: operations["get-model-file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/{version}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go back to a model
+         * @description Makes this version the active one of its kind at its facility; sensors detect with it within seconds, without a restart. Also forward again: any version that is kept can be named.
+         */
+        post: operations["rollback-model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/mutes": {
         parameters: {
             query?: never;
@@ -760,7 +1140,7 @@ export interface paths {
         put?: never;
         /**
          * Report a prediction of another engine
-         * @description The same report twice is one prediction: the second time is answered with 200. An id that names another prediction is refused with 409.
+         * @description It is followed as Breakwater's own are: validated when an alert of the facility shows one of its techniques inside its timeframe, also where that was before the report; expired else. The same report twice is one prediction: the second time is answered with 200. An id that names another prediction is refused with 409.
          */
         post: operations["report-prediction"];
         delete?: never;
@@ -783,6 +1163,26 @@ export interface paths {
         get: operations["get-latest-prediction"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/predictions/predict": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What may come after techniques
+         * @description Of techniques that are named, of an alert, or of those that a facility's alerts have shown in the last 7 days of its data. The answer is not kept: the predictions that are kept and followed are made by themselves as alerts come, or reported to /api/predictions.
+         */
+        post: operations["predict"];
         delete?: never;
         options?: never;
         head?: never;
@@ -817,7 +1217,7 @@ export interface paths {
         put?: never;
         /**
          * Mark a prediction as one that came true
-         * @description The second time changes nothing.
+         * @description For what only people know: what alerts show validates predictions by itself. One that has expired is validated too. The second time changes nothing.
          */
         post: operations["validate-prediction"];
         delete?: never;
@@ -1386,22 +1786,22 @@ export interface components {
              * @description What it is about: an IP address, else a MAC address.
              * @example 10.0.0.11
              */
-            asset?: string;
+            asset?: string | null;
             /**
              * @description The technique's name.
              * @example Module Firmware
              */
-            attack_name?: string;
+            attack_name?: string | null;
             /**
              * @description ATT&CK for ICS id of the technique.
              * @example T0839
              */
-            attack_type?: string;
+            attack_type?: string | null;
             /**
              * @description How the network looked before.
              * @example Two packets a second from the engineering station.
              */
-            context_analysis?: string;
+            context_analysis?: string | null;
             /**
              * @description Who did what to whom, with figures.
              * @example The firmware of 10.0.0.11 is not the one that was approved.
@@ -1411,7 +1811,7 @@ export interface components {
              * @description What the detector calls the alert.
              * @example siem-4711
              */
-            external_id?: string;
+            external_id?: string | null;
             /**
              * @description The facility it is about: 1 to 64 of a-z, 0-9, _ and -.
              * @example plant-1
@@ -1528,11 +1928,10 @@ export interface components {
              */
             first_seen?: string;
             /**
-             * Format: ip
              * @description Its IP address; absent where it has none.
              * @example 10.0.0.11
              */
-            ip?: string;
+            ip?: string | unknown | unknown;
             /**
              * Format: date-time
              * @description Data time at which it was last seen, as last told: once a minute.
@@ -1561,7 +1960,7 @@ export interface components {
              *       "10.0.0.2"
              *     ]
              */
-            peers: string[];
+            peers: (string | unknown | unknown)[];
             /**
              * @description Protocols that it sent.
              * @example [
@@ -1630,6 +2029,39 @@ export interface components {
              */
             assignee: string;
         };
+        AttackGraph: {
+            /** @description From technique to technique, each pair once, by source and target. */
+            links: components["schemas"]["GraphLink"][];
+            /** @description Techniques: those seen in the order in which they first were, then those predicted, the likeliest first. */
+            nodes: components["schemas"]["GraphNode"][];
+        };
+        AttackMatrix: {
+            /** @description The tactics, in kill-chain order. */
+            tactics: components["schemas"]["MatrixTactic"][];
+            /**
+             * @description Version of ATT&CK for ICS.
+             * @example 18.1
+             */
+            version: string;
+        };
+        AttackObject: {
+            /**
+             * @description Its ATT&CK id.
+             * @example M0802
+             */
+            id: string;
+            /**
+             * @description What it is.
+             * @example mitigation
+             * @enum {string}
+             */
+            kind: "campaign" | "group" | "software" | "mitigation" | "asset" | "detection-strategy" | "data-component";
+            /**
+             * @description Its name.
+             * @example Communication Authenticity
+             */
+            name: string;
+        };
         BaselineSavedBody: {
             /**
              * Format: int64
@@ -1648,6 +2080,27 @@ export interface components {
              * @example 4
              */
             version: number;
+        };
+        Batch: {
+            /** @description What changed of its assets since the last batch. */
+            assets?: components["schemas"]["Asset"][] | null;
+            /** @description What was detected in them. */
+            detections?: components["schemas"]["Detection"][] | null;
+            /**
+             * Format: int64
+             * @description Messages that were decoded since the last batch.
+             * @example 2400
+             */
+            events?: number | null;
+            /**
+             * @description The facility; where absent, the query's.
+             * @example plant-1
+             */
+            facility_id?: string | null;
+            /** @description Seconds of its network. */
+            windows?: components["schemas"]["Window"][] | null;
+        } & {
+            [key: string]: unknown;
         };
         BulkAlert: {
             /**
@@ -1704,12 +2157,12 @@ export interface components {
              * @description Whether the facility's baseline takes what the alert is about as normal.
              * @example false
              */
-            learn?: boolean;
+            learn?: boolean | null;
             /**
              * @description Why, for the history.
              * @example The technician's laptop, announced today.
              */
-            note?: string;
+            note?: string | null;
             /**
              * @description The status it gets.
              * @example resolved
@@ -1735,13 +2188,13 @@ export interface components {
              * @description Its model's accuracy, 0 to 1.
              * @example 0.93
              */
-            accuracy?: number;
+            accuracy?: number | null;
             /**
              * Format: int64
              * @description The epoch it trains, at most total_epochs.
              * @example 3
              */
-            current_epoch?: number;
+            current_epoch?: number | null;
             /**
              * @description Its facility: 1 to 64 of a-z, 0-9, _ and -.
              * @example plant-1
@@ -1752,18 +2205,18 @@ export interface components {
              * @description Its training loss.
              * @example 0.21
              */
-            loss?: number;
+            loss?: number | null;
             /**
              * @description What to call it; where absent, its id.
              * @example North plant
              */
-            name?: string;
+            name?: string | null;
             /**
              * Format: double
              * @description How far its part of the round is, 0 to 100.
              * @example 60
              */
-            progress?: number;
+            progress?: number | null;
             /**
              * @description How it stands.
              * @example active
@@ -1775,7 +2228,7 @@ export interface components {
              * @description Of how many.
              * @example 5
              */
-            total_epochs?: number;
+            total_epochs?: number | null;
         };
         CommentRequestBody: {
             /**
@@ -1783,6 +2236,24 @@ export interface components {
              * @example Asked the shift: nobody works there today.
              */
             text: string;
+        };
+        ConfigModel: {
+            /**
+             * @description SHA-256 of its file, in hex.
+             * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
+            fingerprint: string;
+            /**
+             * @description The kind of model.
+             * @example autoencoder
+             */
+            kind: string;
+            /**
+             * Format: int64
+             * @description Its version, whose file is to be read from GET /api/models/{version}/file.
+             * @example 42
+             */
+            version: number;
         };
         ConfigRule: {
             /**
@@ -1801,13 +2272,32 @@ export interface components {
              */
             text: string;
         };
+        Context: {
+            /**
+             * Format: int64
+             * @description Blocks of a vector, oldest first.
+             * @example 6
+             */
+            blocks: number;
+            /**
+             * Format: int64
+             * @description Rows of a block.
+             * @example 10
+             */
+            stride: number;
+            /**
+             * @description What a block's rows become.
+             * @example mean
+             * @enum {string}
+             */
+            summary: "mean" | "max" | "last";
+        };
         Conversation: {
             /**
-             * Format: ip
              * @description IP address of the end that asked.
              * @example 10.0.0.57
              */
-            client?: string;
+            client?: string | unknown | unknown;
             /**
              * Format: int32
              * @description The server's port; absent where there is none or it is many.
@@ -1820,11 +2310,10 @@ export interface components {
              */
             protocol?: string;
             /**
-             * Format: ip
              * @description IP address of the end that answered.
              * @example 10.0.0.11
              */
-            server?: string;
+            server?: string | unknown | unknown;
         };
         Current: {
             /**
@@ -1833,7 +2322,7 @@ export interface components {
              */
             facility_id: string;
             /** @description Means over the seconds that are known; null where none is. */
-            features: components["schemas"]["Features"];
+            features: components["schemas"]["Features"] | null;
             /** @description Sums over the seconds that are known. */
             metrics: components["schemas"]["Metrics"];
             /** @description The seconds, oldest first. */
@@ -1844,6 +2333,248 @@ export interface components {
              * @example 60
              */
             window_duration: number;
+        };
+        DemoCheck: {
+            /**
+             * Format: double
+             * @description How long after the end of normal operation, seconds of data time; null where it has not happened, or has no data time.
+             * @example 3.047
+             */
+            after: number | null;
+            /**
+             * Format: uuid
+             * @description The alert that shows it; null where none does.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            alert_id: string | null;
+            /**
+             * @description What was found; empty while nothing is.
+             * @example arp-sweep: 10.21.1.57 (new here) asked by ARP for 20 addresses within 60 seconds: 10.21.1.1, 10.21.1.2, 10.21.1.3, 10.21.1.4, 10.21.1.5 and 15 more.
+             */
+            detail: string;
+            /**
+             * @description Whether it has happened.
+             * @example true
+             */
+            found: boolean;
+            /**
+             * @description What is expected.
+             * @example an alert names T0846, Remote System Discovery
+             */
+            what: string;
+        };
+        DemoFacility: {
+            /**
+             * @description The facility's id.
+             * @example demo-northgate
+             */
+            id: string;
+            /**
+             * @description What it is called.
+             * @example Northgate Waterworks
+             */
+            name: string;
+            /**
+             * @description What is played there now by this server: a scenario, or normal operation; empty where nothing is.
+             * @example port-scan
+             */
+            playing: string;
+        };
+        DemoRequestBody: {
+            /**
+             * @description One of the demo's facilities; where absent, the scenario's own. A federated round is among all of them.
+             * @example demo-northgate
+             */
+            facility_id?: string | null;
+            /**
+             * @description 1x is the data's own pace; max as fast as it goes, its data time ending now.
+             * @default 1x
+             * @example max
+             * @enum {string|null}
+             */
+            speed: "1x" | "max" | null;
+        };
+        DemoReset: {
+            /**
+             * @description The facilities of which nothing is kept any more.
+             * @example [
+             *       "demo-northgate"
+             *     ]
+             */
+            removed: string[];
+        };
+        DemoRun: {
+            /**
+             * Format: date-time
+             * @description When it ended; null while it runs.
+             * @example 2026-03-01T08:00:15Z
+             */
+            ended_at: string | null;
+            /** @description What should happen, in order, and what was found of it. */
+            expected: components["schemas"]["DemoCheck"][];
+            /**
+             * @description Where it is played.
+             * @example [
+             *       "demo-northgate"
+             *     ]
+             */
+            facilities: string[];
+            /**
+             * @description Why it failed or was interrupted; empty otherwise.
+             * @example
+             */
+            message: string;
+            /**
+             * Format: double
+             * @description How far it is, 0 to 100.
+             * @example 60
+             */
+            progress: number;
+            /**
+             * @description What is played. A message may also tell that all was reset.
+             * @example port-scan
+             * @enum {string}
+             */
+            scenario: "port-scan" | "fl-round" | "multi-stage" | "reset";
+            /**
+             * Format: uuid
+             * @description The run's id.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            scenario_id: string;
+            /**
+             * @description What happens at present, or happened last.
+             * @example the intruder searches the network
+             */
+            stage: string;
+            /**
+             * Format: date-time
+             * @description When it began.
+             * @example 2026-03-01T08:00:00Z
+             */
+            started_at: string;
+            /**
+             * @description How it stands: completed is that all which was expected was found.
+             * @example completed
+             * @enum {string}
+             */
+            status: "running" | "completed" | "failed" | "interrupted";
+            /**
+             * Format: int64
+             * @description Grows by one with each change.
+             * @example 9
+             */
+            version: number;
+        };
+        DemoStarted: {
+            /**
+             * Format: uuid
+             * @description The run's id.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            scenario_id: string;
+        };
+        DemoState: {
+            /**
+             * @description Whether scenarios can be played here: the server listens to this machine alone, or DEMO_MODE is set.
+             * @example true
+             */
+            enabled: boolean;
+            /** @description The simulated plants. */
+            facilities: components["schemas"]["DemoFacility"][];
+            /** @description The newest run of each scenario that was ever played, by scenario. */
+            scenarios: components["schemas"]["DemoRun"][];
+        };
+        Detection: {
+            /**
+             * @description What it is about: an IP address, else a MAC address; at most 128 characters.
+             * @example 10.0.0.11
+             */
+            asset: string;
+            /**
+             * Format: double
+             * @description How sure the detector is, 0 to 1.
+             * @example 0.9
+             */
+            confidence?: number | null;
+            /** @description Whose packets it is about. */
+            conversation?: components["schemas"]["Conversation"] | null;
+            /**
+             * Format: int64
+             * @description How often it happened since this model's last detection of this asset, from 1; 1 where absent.
+             * @example 1
+             */
+            count?: number | null;
+            /**
+             * @description Who did what to whom, with figures; at most 4000 characters.
+             * @example 10.0.0.57 (new here) wrote coils 0-9 of PLC 10.0.0.11.
+             */
+            evidence?: string | null;
+            /**
+             * @description The facility; where absent, the query's.
+             * @example plant-1
+             */
+            facility_id?: string | null;
+            /**
+             * Format: int64
+             * @description Which layer of detection spoke: 1 something is wrong, 2 which technique it is, 3 what comes next.
+             * @example 1
+             * @enum {integer}
+             */
+            layer: 1 | 2 | 3;
+            /**
+             * @description What an analyst should look at next; at most 4000 characters.
+             * @example Ask who works on 10.0.0.11 today.
+             */
+            look_at?: string | null;
+            /**
+             * @description The id of the rule or model, at most 128 characters.
+             * @example write-from-new-host
+             */
+            model: string;
+            /**
+             * @description How much it matters.
+             * @example high
+             * @enum {string}
+             */
+            severity: "critical" | "high" | "medium" | "low";
+            /**
+             * @description ATT&CK for ICS id of the technique.
+             * @example T0855
+             */
+            technique?: string | null;
+            /**
+             * @description The technique's name.
+             * @example Unauthorized Command Message
+             */
+            technique_name?: string | null;
+            /**
+             * Format: date-time
+             * @description Data time. For one model and asset times grow.
+             * @example 2026-03-01T08:00:00Z
+             */
+            time: string;
+            /**
+             * @description What happened, in a few words; at most 500 characters.
+             * @example Write from a host that never wrote
+             */
+            title?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        DetectionStrategy: {
+            /** @description The data that it needs. */
+            data_components: components["schemas"]["AttackObject"][];
+            /**
+             * @description Its ATT&CK id.
+             * @example DET0797
+             */
+            id: string;
+            /**
+             * @description Its name.
+             * @example Detection of Unauthorized Command Message
+             */
+            name: string;
         };
         EndedRound: {
             /**
@@ -1899,6 +2630,24 @@ export interface components {
              */
             status: "completed" | "failed";
         };
+        Endpoint: {
+            /**
+             * @description IP address.
+             * @example 10.0.0.57
+             */
+            addr?: ((string | unknown | unknown | null) | null) | unknown | unknown | null;
+            /**
+             * @description MAC address.
+             * @example 02:00:00:00:00:39
+             */
+            mac?: string | null;
+            /**
+             * Format: int32
+             * @description Port; absent where the protocol has none.
+             * @example 502
+             */
+            port?: number | null;
+        };
         ErrorDetail: {
             /**
              * @description Which input: a field's name, or query., path. or body. and its name.
@@ -1948,6 +2697,220 @@ export interface components {
              * @example about:blank
              */
             type: string;
+        };
+        Evaluation: {
+            /**
+             * Format: int64
+             * @description Vectors of attacks that were not trained on.
+             * @example 30
+             */
+            attacks: number;
+            /**
+             * Format: int64
+             * @description How many the new ones find.
+             * @example 27
+             */
+            attacks_found: number;
+            /**
+             * Format: int64
+             * @description How many of them the parameters before find.
+             * @example 12
+             */
+            attacks_found_before: number;
+            /**
+             * Format: int64
+             * @description How many the new ones find.
+             * @example 1
+             */
+            false_alarms: number;
+            /**
+             * Format: int64
+             * @description How many of them the parameters before find.
+             * @example 2
+             */
+            false_alarms_before: number;
+            /**
+             * Format: int64
+             * @description Usual vectors of the held-out part.
+             * @example 900
+             */
+            held_out: number;
+            /**
+             * Format: int64
+             * @description The same vectors with one feature of the newest block, each in turn, shifted by four spreads.
+             * @example 900
+             */
+            injected: number;
+            /**
+             * Format: int64
+             * @description How many of those the new parameters find.
+             * @example 610
+             */
+            injected_found: number;
+            /**
+             * Format: double
+             * @description The same with the new ones.
+             * @example 0.28
+             */
+            loss: number;
+            /**
+             * Format: double
+             * @description Mean squared error of their scaled values with the parameters before.
+             * @example 0.31
+             */
+            loss_before: number;
+        };
+        Event: {
+            /**
+             * Format: int32
+             * @description The first address asked for.
+             * @example 0
+             */
+            address?: number | null;
+            /**
+             * @description What the operation does to the device.
+             * @example read
+             * @enum {string|null}
+             */
+            class?: "read" | "write" | "diagnostic" | "identify" | "program" | "control" | "unknown" | null;
+            /**
+             * Format: int64
+             * @description DNS: response code; ICMP: type times 256, plus code.
+             * @example 3
+             */
+            code?: number | null;
+            /** @description Whom it was sent to. */
+            dst?: components["schemas"]["Endpoint"] | null;
+            /**
+             * Format: int32
+             * @description Exception code; absent where there was none.
+             * @example 2
+             */
+            exception?: number | null;
+            /**
+             * @description The exception's name.
+             * @example illegal data address
+             */
+            exception_name?: string | null;
+            /**
+             * @description Whether src is the end that answers.
+             * @example false
+             */
+            from_server?: boolean | null;
+            /**
+             * Format: int32
+             * @description Function code, without the exception bit.
+             * @example 3
+             */
+            function?: number | null;
+            /**
+             * @description The function's name.
+             * @example read holding registers
+             */
+            function_name?: string | null;
+            /**
+             * @description Whether the request of this response was seen.
+             * @example true
+             */
+            joined?: boolean | null;
+            /**
+             * @description What sort of message it is, or what became of a connection.
+             * @example request
+             * @enum {string}
+             */
+            kind: "request" | "response" | "malformed" | "attempted" | "opened" | "refused" | "unanswered" | "closed" | "unreachable";
+            /**
+             * Format: int64
+             * @description Bytes of the message, at most 16 MiB.
+             * @example 12
+             */
+            length?: number | null;
+            /**
+             * @description Whether the connection's beginning was not seen.
+             * @example false
+             */
+            mid_stream?: boolean | null;
+            /**
+             * @description DNS: what was asked for; at most 1024 bytes.
+             * @example historian.plant.example
+             */
+            name?: string | null;
+            /**
+             * @description The protocol of the message.
+             * @example modbus
+             * @enum {string}
+             */
+            protocol: "modbus" | "arp" | "icmp" | "dns" | "tcp" | "udp" | "dnp3" | "ip" | "other";
+            /**
+             * Format: int32
+             * @description How many addresses.
+             * @example 10
+             */
+            quantity?: number | null;
+            /**
+             * @description Whether address and quantity mean something.
+             * @example true
+             */
+            ranged?: boolean | null;
+            /**
+             * Format: int32
+             * @description The first address read by a function that also writes.
+             * @example 0
+             */
+            read_address?: number | null;
+            /**
+             * Format: int32
+             * @description How many addresses it reads.
+             * @example 2
+             */
+            read_quantity?: number | null;
+            /**
+             * @description Why it is malformed, unanswered or closed; at most 1024 bytes.
+             * @example length 0 in the MBAP header
+             */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description Nanoseconds from request to response.
+             * @example 4200000
+             */
+            response_time_ns?: number | null;
+            /** @description Who sent it; for the state of a connection, its client. */
+            src?: components["schemas"]["Endpoint"] | null;
+            /**
+             * Format: int32
+             * @description Subfunction of Modbus 8 and 43.
+             * @example 14
+             */
+            subfunction?: number | null;
+            /**
+             * Format: date-time
+             * @description Data time, of the years 1970 to 9998.
+             * @example 2026-03-01T08:00:00Z
+             */
+            time: string;
+            /**
+             * Format: int32
+             * @description The protocol's number of the exchange.
+             * @example 17
+             */
+            transaction?: number | null;
+            /**
+             * Format: int32
+             * @description Modbus unit.
+             * @example 1
+             */
+            unit?: number | null;
+            /**
+             * @description What was read or written, from address on: bits as 0 or 1, registers as 0 to 65535; at most 2000.
+             * @example [
+             *       812,
+             *       0
+             *     ]
+             */
+            values?: number[] | null;
+        } & {
+            [key: string]: unknown;
         };
         Evidence: {
             /**
@@ -2069,7 +3032,7 @@ export interface components {
              */
             last_seen: string | null;
             /** @description The sensor that stands there, as it last told of itself; null where its traffic comes another way. */
-            sensor: components["schemas"]["Sensor"];
+            sensor: components["schemas"]["Sensor"] | null;
         };
         FacilityPage: {
             /** @description The facilities of this page. */
@@ -2207,12 +3170,73 @@ export interface components {
              * @description Its name.
              * @example Unauthorized Command Message
              */
-            technique_name?: string;
+            technique_name?: string | null;
             /**
              * @description How soon, in the engine's words.
              * @example 15-60 minutes
              */
-            timeframe?: string;
+            timeframe?: string | null;
+        };
+        GraphLink: {
+            /**
+             * Format: double
+             * @description The greatest that was said; 1 where one simply followed the other.
+             * @example 0.21
+             */
+            probability: number;
+            /**
+             * @description Where it begins: the id of a node.
+             * @example T0846
+             */
+            source: string;
+            /**
+             * @description Where it ends.
+             * @example T0855
+             */
+            target: string;
+            /**
+             * @description observed: one followed the other. predicted: it is awaited. validated: it was predicted, and seen in time.
+             * @example predicted
+             * @enum {string}
+             */
+            type: "observed" | "predicted" | "validated";
+        };
+        GraphNode: {
+            /**
+             * Format: int64
+             * @description How many alerts have shown it in that time.
+             * @example 2
+             */
+            alerts: number;
+            /**
+             * @description The technique's ATT&CK for ICS id.
+             * @example T0846
+             */
+            id: string;
+            /**
+             * @description Its name; the id where ATT&CK for ICS does not know it.
+             * @example Remote System Discovery
+             */
+            name: string;
+            /**
+             * Format: double
+             * @description Of what was seen 1; of what is predicted the greatest that an open prediction says.
+             * @example 1
+             */
+            probability: number;
+            /**
+             * @description Names of its tactics, in kill-chain order.
+             * @example [
+             *       "Discovery"
+             *     ]
+             */
+            tactics: string[];
+            /**
+             * @description current: it was seen. predicted: it is awaited.
+             * @example current
+             * @enum {string}
+             */
+            type: "current" | "predicted";
         };
         Health: {
             /**
@@ -2456,13 +3480,191 @@ export interface components {
              */
             windows: number;
         };
+        JoinRequestBody: {
+            /**
+             * Format: int64
+             * @description About how many vectors it could train on; 0: it is not to be chosen yet.
+             * @example 5000
+             */
+            examples?: number | null;
+            /**
+             * @description Its facility.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * @description The client's id, as it chooses it: 1 to 64 of a-z, 0-9, _ and -. One that is the id of a facility stands for it in the place of this server.
+             * @example plant-1
+             */
+            id: string;
+            /**
+             * @description What to call it; where absent, its id.
+             * @example North plant
+             */
+            name?: string | null;
+        };
+        Layer: {
+            /**
+             * @description What the scores mean.
+             * @example What Breakwater has seen at plant-1 (100), and what it predicts (the probability in percent).
+             */
+            description: string;
+            /**
+             * @description Which matrix.
+             * @example ics-attack
+             */
+            domain: string;
+            /** @description How scores are coloured. */
+            gradient: components["schemas"]["LayerGradient"];
+            /**
+             * @description What the Navigator shows on its tab.
+             * @example Breakwater: plant-1
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description 3: by falling score.
+             * @example 3
+             */
+            sorting: number;
+            /** @description What was seen or is predicted, once for each of its tactics. */
+            techniques: components["schemas"]["LayerTechnique"][];
+            /** @description What the layer was made for. */
+            versions: components["schemas"]["LayerVersions"];
+        };
+        LayerGradient: {
+            /**
+             * @description From the least score to the greatest.
+             * @example [
+             *       "#fff7ecff",
+             *       "#fc8d59ff",
+             *       "#b30000ff"
+             *     ]
+             */
+            colors: string[];
+            /**
+             * Format: double
+             * @description The greatest score.
+             * @example 100
+             */
+            maxValue: number;
+            /**
+             * Format: double
+             * @description The least score.
+             * @example 0
+             */
+            minValue: number;
+        };
+        LayerTechnique: {
+            /**
+             * @description Shown when the pointer is on it.
+             * @example seen in 2 alerts
+             */
+            comment?: string;
+            /**
+             * @description Always true.
+             * @example true
+             */
+            enabled: boolean;
+            /**
+             * Format: double
+             * @description 0 to 100.
+             * @example 100
+             */
+            score: number;
+            /**
+             * @description The tactic's short name.
+             * @example impair-process-control
+             */
+            tactic: string;
+            /**
+             * @description The technique's id.
+             * @example T0855
+             */
+            techniqueID: string;
+        };
+        LayerVersions: {
+            /**
+             * @description Major version of ATT&CK.
+             * @example 18
+             */
+            attack: string;
+            /**
+             * @description Version of the layer's format.
+             * @example 4.5
+             */
+            layer: string;
+            /**
+             * @description Version of the Navigator.
+             * @example 5.1.0
+             */
+            navigator: string;
+        };
+        Lesson: {
+            /**
+             * Format: int64
+             * @description Vectors of a batch.
+             * @example 64
+             */
+            batch: number;
+            /**
+             * Format: double
+             * @description The L2 norm that the change is clipped to; 0: it is not.
+             * @example 0
+             */
+            clipping_norm: number;
+            /**
+             * Format: int64
+             * @description How many epochs.
+             * @example 5
+             */
+            epochs: number;
+            /**
+             * Format: double
+             * @description Weight of vectors of attacks, whose error is pushed up to the margin.
+             * @example 0.5
+             */
+            exposure: number;
+            /**
+             * Format: double
+             * @description Standard deviation of the noise on scaled inputs.
+             * @example 0.1
+             */
+            input_noise: number;
+            /**
+             * Format: double
+             * @description That margin: mean squared error of scaled values.
+             * @example 2
+             */
+            margin: number;
+            /**
+             * Format: double
+             * @description The µ of FedProx; 0: none.
+             * @example 0
+             */
+            proximal: number;
+            /**
+             * Format: double
+             * @description Adam's step.
+             * @example 0.001
+             */
+            rate: number;
+        };
         LogIngested: {
+            /**
+             * Format: int64
+             * @description Rows taken.
+             * @example 1200
+             */
+            accepted: number;
             /**
              * Format: int64
              * @description Detections they gave, before those of one asset became alerts; the same rows again give them again.
              * @example 3
              */
             detections: number;
+            /** @description Why rows were rejected: the first 100. */
+            errors: components["schemas"]["IngestError"][];
             /**
              * Format: int64
              * @description Messages and changes of connections that the rows told of.
@@ -2477,10 +3679,65 @@ export interface components {
             ignored: number;
             /**
              * Format: int64
+             * @description Rows that could not be taken; the others were.
+             * @example 1
+             */
+            rejected: number;
+            /**
+             * Format: int64
              * @description Seconds of traffic they filled.
              * @example 60
              */
             windows: number;
+        };
+        MatrixTactic: {
+            /**
+             * @description The tactic's id.
+             * @example TA0102
+             */
+            id: string;
+            /**
+             * @description Its name.
+             * @example Discovery
+             */
+            name: string;
+            /**
+             * @description Its name in layers of the Navigator.
+             * @example discovery
+             */
+            shortname: string;
+            /** @description Its techniques, by id. */
+            techniques: components["schemas"]["MatrixTechnique"][];
+        };
+        MatrixTechnique: {
+            /**
+             * Format: int64
+             * @description Alerts that have ever shown it, but for those that are muted or false positives.
+             * @example 2
+             */
+            alerts: number;
+            /**
+             * @description The technique's id.
+             * @example T0846
+             */
+            id: string;
+            /**
+             * @description Its name.
+             * @example Remote System Discovery
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description Open predictions that await it.
+             * @example 1
+             */
+            predictions: number;
+            /**
+             * Format: double
+             * @description The greatest that an open prediction says; 0 where none awaits it.
+             * @example 0.21
+             */
+            probability: number;
         };
         Metrics: {
             /**
@@ -2535,6 +3792,97 @@ export interface components {
              * @example 0
              */
             suspicious_seconds: number;
+        };
+        ModelPage: {
+            /**
+             * Format: int64
+             * @description The most models on a page.
+             * @example 10
+             */
+            limit: number;
+            /** @description The models of this page. */
+            models: components["schemas"]["ModelVersion"][];
+            /**
+             * @description The cursor of what comes behind this page; null where nothing does.
+             * @example 41
+             */
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description Models under the filter, on all pages.
+             * @example 42
+             */
+            total: number;
+        };
+        ModelVersion: {
+            /**
+             * @description Whether the facility's sensors detect with it.
+             * @example true
+             */
+            active: boolean;
+            /**
+             * Format: int64
+             * @description Size of its file.
+             * @example 19874
+             */
+            bytes: number;
+            /**
+             * Format: date-time
+             * @description When it was made, by the server's clock.
+             * @example 2026-03-01T08:00:00Z
+             */
+            created_at: string;
+            /**
+             * @description The facility it was made for.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * @description SHA-256 of its file, in hex.
+             * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
+            fingerprint: string;
+            /**
+             * @description What sort of model it is.
+             * @example autoencoder
+             * @enum {string}
+             */
+            kind: "isolation-forest" | "autoencoder";
+            /**
+             * @description What its training found: seconds learned from and left out, threshold, quantile, epochs, losses.
+             * @example {
+             *       "epochs": 30,
+             *       "left_out": 0,
+             *       "quantile": 0.999,
+             *       "seconds": 14400,
+             *       "threshold": 0.73
+             *     }
+             */
+            metrics: unknown;
+            /**
+             * Format: int64
+             * @description The round of the federation that it came of; null where it is of none.
+             * @example 7
+             */
+            round_id: number | null;
+            /**
+             * Format: int64
+             * @description Vectors that it was trained and validated on.
+             * @example 14222
+             */
+            rows: number;
+            /**
+             * @description How it came to be: trained on the facility's own windows, or by the federation.
+             * @example train
+             * @enum {string}
+             */
+            source: "train" | "federation";
+            /**
+             * Format: int64
+             * @description One row of numbers over all facilities: a greater one is newer.
+             * @example 42
+             */
+            version: number;
         };
         Mute: {
             /**
@@ -2625,18 +3973,18 @@ export interface components {
              * @description The asset; where absent, every one.
              * @example 10.0.0.11
              */
-            asset?: string;
+            asset?: string | null;
             /**
              * @description The facility; where absent, every one. At least one of facility_id, asset, rule and technique must be there.
              * @example plant-1
              */
-            facility_id?: string;
+            facility_id?: string | null;
             /**
              * Format: date-time
              * @description Data time from which it holds; where absent, now.
              * @example 2026-03-01T08:00:00Z
              */
-            from?: string;
+            from?: string | null;
             /**
              * @description Why, for others.
              * @example Firmware update of PLC 11, work order 4711.
@@ -2646,18 +3994,53 @@ export interface components {
              * @description The rule or model; where absent, every one.
              * @example write-from-new-host
              */
-            rule?: string;
+            rule?: string | null;
             /**
              * @description ATT&CK for ICS id; where absent, every one.
              * @example T0855
              */
-            technique?: string;
+            technique?: string | null;
             /**
              * Format: date-time
              * @description Data time up to which it holds: at most 366 days after from.
              * @example 2026-03-01T12:00:00Z
              */
             until: string;
+        };
+        Outlook: {
+            /**
+             * @description Id of the technique seen last.
+             * @example T0855
+             */
+            current_technique: string;
+            /**
+             * @description That technique's name.
+             * @example Unauthorized Command Message
+             */
+            current_technique_name: string;
+            /**
+             * @description The facility; empty where techniques were named for none.
+             * @example plant-1
+             */
+            facility_id: string;
+            /** @description What may come next, in order of rank. */
+            predicted_techniques: components["schemas"]["PredictedTechnique"][];
+            /**
+             * @description What the answer is made from.
+             * @example [
+             *       "T0846",
+             *       "T0848",
+             *       "T0855"
+             *     ]
+             */
+            seen_techniques: string[];
+            /**
+             * @description What was seen and ATT&CK for ICS does not know: it says nothing.
+             * @example [
+             *       "T9999"
+             *     ]
+             */
+            unknown_techniques: string[];
         };
         PatternAnalysis: {
             /**
@@ -2677,7 +4060,52 @@ export interface components {
              */
             pattern_type: string;
         };
+        PredictRequestBody: {
+            /**
+             * Format: uuid
+             * @description An alert whose techniques were seen.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            alert_id?: string | null;
+            /**
+             * @description One more that was seen, the last.
+             * @example T0855
+             */
+            current_technique?: string | null;
+            /**
+             * @description The facility whose recent techniques were seen, where none is named otherwise.
+             * @example plant-1
+             */
+            facility_id?: string | null;
+            /**
+             * Format: int64
+             * @description The most techniques that are answered.
+             * @default 10
+             * @example 10
+             */
+            limit: number | null;
+            /**
+             * @description ATT&CK for ICS ids of what was seen, in any order; the last stands as the current one.
+             * @example [
+             *       "T0846",
+             *       "T0848"
+             *     ]
+             */
+            techniques?: string[] | null;
+        };
         PredictedTechnique: {
+            /**
+             * Format: date-time
+             * @description Data time at which an alert first showed it inside its timeframe; null until then.
+             * @example 2026-03-01T08:20:00Z
+             */
+            observed_at: string | null;
+            /**
+             * Format: uuid
+             * @description That alert's id; null until then.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            observed_in: string | null;
             /**
              * Format: double
              * @description How likely it is, 0 to 1.
@@ -2701,10 +4129,12 @@ export interface components {
              */
             technique_name: string;
             /**
-             * @description How soon, in the engine's words.
-             * @example 15-60 minutes
+             * @description How soon, in the engine's words. The latest time that they name counts; where they name none, 24 hours.
+             * @example within 24 hours
              */
             timeframe: string;
+            /** @description What speaks for it, most first; at most five, and none where another engine gave none. */
+            why: components["schemas"]["Reason"][];
         };
         Prediction: {
             /**
@@ -2724,6 +4154,12 @@ export interface components {
              */
             current_technique_name: string;
             /**
+             * Format: date-time
+             * @description Data time at which the last timeframe is over.
+             * @example 2026-03-08T08:00:00Z
+             */
+            expires_at: string;
+            /**
              * @description The facility it is about.
              * @example plant-1
              */
@@ -2737,10 +4173,24 @@ export interface components {
             /** @description What may come next, in order of rank. */
             predicted_techniques: components["schemas"]["PredictedTechnique"][];
             /**
+             * @description ATT&CK for ICS ids of what had been seen by then and it was made from, in order of appearance; empty where another engine made it.
+             * @example [
+             *       "T0848",
+             *       "T0846"
+             *     ]
+             */
+            seen_techniques: string[];
+            /**
              * @description The engine that predicts.
              * @example attack-forecaster
              */
             source: string;
+            /**
+             * @description open until the last timeframe is over; validated when an alert showed one of its techniques inside that technique's timeframe, or a person said so; expired where none was.
+             * @example validated
+             * @enum {string}
+             */
+            status: "open" | "validated" | "expired";
             /**
              * Format: date-time
              * @description Data time at which it was made.
@@ -2748,13 +4198,13 @@ export interface components {
              */
             timestamp: string;
             /**
-             * @description Whether a predicted technique was seen later.
+             * @description Whether its status is validated.
              * @example true
              */
             validated: boolean;
             /**
              * Format: date-time
-             * @description When that was found; null until then.
+             * @description Data time of the detection that showed it; where a person said so, when that was; null until then.
              * @example 2026-03-01T08:20:00Z
              */
             validation_time: string | null;
@@ -2804,7 +4254,7 @@ export interface components {
              * @description The alert that showed it.
              * @example 01930a7e-3c00-7abc-8def-0123456789ab
              */
-            alert_id?: string;
+            alert_id?: string | null;
             /**
              * @description ATT&CK for ICS id of the technique seen last, as T0846 or T0846.001.
              * @example T0846
@@ -2814,31 +4264,31 @@ export interface components {
              * @description That technique's name.
              * @example Remote System Discovery
              */
-            current_technique_name?: string;
+            current_technique_name?: string | null;
             /**
              * @description The facility it is about; where absent, the alert's, else default.
              * @example plant-1
              */
-            facility_id?: string;
+            facility_id?: string | null;
             /**
              * Format: uuid
              * @description Its id; where absent, one is made of the timestamp, facility, source, technique and alert.
              * @example 01930a7e-3c00-7abc-8def-0123456789ab
              */
-            id?: string;
+            id?: string | null;
             /** @description What may come next, each technique once. The ranks of n techniques are 1 to n. */
             predicted_techniques: components["schemas"]["Forecast"][];
             /**
              * @description The engine that predicts; where absent, external.
              * @example attack-forecaster
              */
-            source?: string;
+            source?: string | null;
             /**
              * Format: date-time
              * @description Data time at which it was made, kept to the millisecond; where absent, now.
              * @example 2026-03-01T08:00:00.000Z
              */
-            timestamp?: string;
+            timestamp?: string | null;
         };
         PrivacyMetrics: {
             /**
@@ -2871,6 +4321,99 @@ export interface components {
              */
             privacy_budget_remaining: number | null;
         };
+        RawFeatures: {
+            /**
+             * @description Requests by protocol and function.
+             * @example {
+             *       "modbus/3": 18
+             *     }
+             */
+            functions?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * @description Packets by protocol.
+             * @example {
+             *       "arp": 2,
+             *       "modbus": 40
+             *     }
+             */
+            protocols?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * @description The last value read or written, by server, unit, table and address.
+             * @example {
+             *       "10.0.0.11/1/holding/4": 812
+             *     }
+             */
+            values?: {
+                [key: string]: number;
+            } | null;
+        };
+        Reason: {
+            /**
+             * @description Its ATT&CK id; empty for a published attack flow.
+             * @example C0025
+             */
+            id: string;
+            /**
+             * @description What speaks for it.
+             * @example campaign
+             * @enum {string}
+             */
+            kind: "campaign" | "group" | "software" | "tactic" | "asset" | "mitigation" | "flow";
+            /**
+             * @description Its name.
+             * @example 2016 Ukraine Electric Power Attack
+             */
+            name: string;
+            /**
+             * @description Ids from a technique that was seen to the predicted one; a flow stands by its name.
+             * @example [
+             *       "T0846",
+             *       "C0025",
+             *       "T0855"
+             *     ]
+             */
+            path: string[];
+            /**
+             * @description Which of the techniques that were seen it has too.
+             * @example [
+             *       "T0846"
+             *     ]
+             */
+            seen: string[];
+            /**
+             * Format: double
+             * @description Which part of what makes the technique likely comes by it, 0 to 1.
+             * @example 0.31
+             */
+            share: number;
+        };
+        ReportConversation: {
+            /**
+             * @description IP address of the end that asked.
+             * @example 10.0.0.57
+             */
+            client?: ((string | unknown | unknown | null) | null) | unknown | unknown | null;
+            /**
+             * Format: int32
+             * @description The server's port; where absent, there is none or it is many.
+             * @example 502
+             */
+            port?: number | null;
+            /**
+             * @description What was spoken.
+             * @example modbus
+             */
+            protocol?: string | null;
+            /**
+             * @description IP address of the end that answered.
+             * @example 10.0.0.11
+             */
+            server?: ((string | unknown | unknown | null) | null) | unknown | unknown | null;
+        };
         ReportSource: {
             /**
              * Format: double
@@ -2882,9 +4425,9 @@ export interface components {
              * @description What the context says of it.
              * @example No maintenance was announced.
              */
-            context_evidence?: string;
+            context_evidence?: string | null;
             /** @description Whose packets it is about; its client is the attacker of an incident. */
-            conversation?: components["schemas"]["Conversation"];
+            conversation?: components["schemas"]["ReportConversation"] | null;
             /**
              * Format: date-time
              * @description Data time of the detection.
@@ -3007,13 +4550,13 @@ export interface components {
              * @description Its model's accuracy, 0 to 1.
              * @example 0.93
              */
-            accuracy?: number;
+            accuracy?: number | null;
             /**
              * Format: int64
              * @description The epoch it trains, at most total_epochs.
              * @example 3
              */
-            current_epoch?: number;
+            current_epoch?: number | null;
             /**
              * @description Its facility: 1 to 64 of a-z, 0-9, _ and -.
              * @example plant-1
@@ -3029,18 +4572,18 @@ export interface components {
              * @description Its training loss.
              * @example 0.21
              */
-            loss?: number;
+            loss?: number | null;
             /**
              * @description What to call it; where absent, its id.
              * @example North plant
              */
-            name?: string;
+            name?: string | null;
             /**
              * Format: double
              * @description How far its part of the round is, 0 to 100.
              * @example 60
              */
-            progress?: number;
+            progress?: number | null;
             /**
              * @description How it stands.
              * @example active
@@ -3052,21 +4595,21 @@ export interface components {
              * @description Of how many.
              * @example 5
              */
-            total_epochs?: number;
+            total_epochs?: number | null;
         };
         RoundEndBody: {
             /**
              * @description Why it failed; only with failed, and needed there.
              * @example two of six clients answered in time
              */
-            reason?: string;
+            reason?: string | null;
             /**
              * @description How it ended.
              * @default completed
              * @example failed
-             * @enum {string}
+             * @enum {string|null}
              */
-            status: "completed" | "failed";
+            status: "completed" | "failed" | null;
         };
         RoundPage: {
             /**
@@ -3098,42 +4641,42 @@ export interface components {
         };
         RoundReportBody: {
             /** @description Clients that report with it, each as PUT /api/fl/clients/{id} takes it. */
-            clients?: components["schemas"]["RoundClient"][];
+            clients?: components["schemas"]["RoundClient"][] | null;
             /**
              * Format: int64
              * @description Clients that take part; goes with total_clients. Where both are absent, clients that reported in the round are counted.
              * @example 6
              */
-            clients_active?: number;
+            clients_active?: number | null;
             /**
              * Format: int64
              * @description Bytes sent in this round so far.
              * @example 1048576
              */
-            data_size?: number;
+            data_size?: number | null;
             /**
              * Format: double
              * @description The delta that epsilon holds for.
              * @example 0.00001
              */
-            delta?: number;
+            delta?: number | null;
             /**
              * @description How updates are protected on their way.
              * @example secure aggregation over TLS 1.3
              */
-            encryption?: string;
+            encryption?: string | null;
             /**
              * Format: double
              * @description Privacy spent, as the engine's accountant says.
              * @example 1.2
              */
-            epsilon?: number;
+            epsilon?: number | null;
             /**
              * Format: double
              * @description The model's accuracy, 0 to 1. This and what follows stays as it was where it is absent.
              * @example 0.94
              */
-            model_accuracy?: number;
+            model_accuracy?: number | null;
             /**
              * @description What it does at present.
              * @example training
@@ -3145,7 +4688,7 @@ export interface components {
              * @description The epsilon that may still be spent.
              * @example 6.8
              */
-            privacy_budget_remaining?: number;
+            privacy_budget_remaining?: number | null;
             /**
              * Format: double
              * @description How far it is, 0 to 100.
@@ -3163,7 +4706,7 @@ export interface components {
              * @description Clients that were asked to.
              * @example 6
              */
-            total_clients?: number;
+            total_clients?: number | null;
         };
         Rule: {
             /**
@@ -3375,6 +4918,8 @@ export interface components {
              * @example plant-1
              */
             facility_id: string;
+            /** @description The models to detect with, by kind; at most one of each. */
+            models: components["schemas"]["ConfigModel"][];
             /** @description The rules to detect with, by id. */
             rules: components["schemas"]["ConfigRule"][];
             /**
@@ -3444,6 +4989,27 @@ export interface components {
              * @enum {string}
              */
             redis: "connected" | "embedded" | "unreachable";
+        };
+        Shape: {
+            /** @description How rows become a vector. */
+            context: components["schemas"]["Context"];
+            /**
+             * @description What a row holds, in order.
+             * @example [
+             *       "packets/s",
+             *       "bytes/s"
+             *     ]
+             */
+            features: string[];
+            /**
+             * @description Layers of tanh between the inputs and as many linear outputs.
+             * @example [
+             *       32,
+             *       12,
+             *       32
+             *     ]
+             */
+            hidden: number[];
         };
         Source: {
             /**
@@ -3536,12 +5102,12 @@ export interface components {
              * @description Whether the facility's baseline takes what the alert is about as normal.
              * @example false
              */
-            learn?: boolean;
+            learn?: boolean | null;
             /**
              * @description Why, for the history.
              * @example The technician's laptop, announced today.
              */
-            note?: string;
+            note?: string | null;
             /**
              * @description The status it gets.
              * @example resolved
@@ -3568,7 +5134,7 @@ export interface components {
             ingest: components["schemas"]["IngestStatus"];
             /**
              * Format: double
-             * @description Predictions that came true of all that were made, 0 to 1; null where none has come true yet.
+             * @description Of the predictions that came true or expired, the part that came true, 0 to 1; null where there are neither yet.
              * @example 0.75
              */
             prediction_accuracy: number | null;
@@ -3600,6 +5166,156 @@ export interface components {
              */
             rejected: number;
         };
+        Task: {
+            /**
+             * Format: double
+             * @description After how long to ask again.
+             * @example 10
+             */
+            ask_again_seconds: number;
+            /**
+             * Format: int64
+             * @description Parameters to begin the training with, and to compare new ones with.
+             * @example 11
+             */
+            base_version?: number;
+            /**
+             * Format: int64
+             * @description New parameters, to be evaluated.
+             * @example 12
+             */
+            candidate_version?: number;
+            /**
+             * Format: date-time
+             * @description When the round goes on without who has not sent.
+             * @example 2026-03-01T08:10:00Z
+             */
+            deadline?: string;
+            /**
+             * @description What to do now.
+             * @example train
+             * @enum {string}
+             */
+            do: "wait" | "train" | "evaluate";
+            /**
+             * Format: int64
+             * @description The round that made them.
+             * @example 6
+             */
+            published_round_id?: number;
+            /**
+             * Format: int64
+             * @description The newest parameters to detect with; 0: there are none.
+             * @example 11
+             */
+            published_version: number;
+            /**
+             * Format: int64
+             * @description Of which round; absent while there is nothing to do.
+             * @example 7
+             */
+            round_id?: number;
+            /** @description The network of the round, else of what is published. */
+            shape?: components["schemas"]["Shape"];
+            /** @description How to train. */
+            training?: components["schemas"]["Lesson"];
+        };
+        Technique: {
+            /**
+             * @description Its id.
+             * @example T0855
+             */
+            id: string;
+            /**
+             * @description Its name.
+             * @example Unauthorized Command Message
+             */
+            name: string;
+            /**
+             * @description Its ids in other versions, and those of what was merged into it.
+             * @example [
+             *       "T1692.001"
+             *     ]
+             */
+            other_ids: string[];
+            /**
+             * @description The platforms that MITRE names, which for most techniques is none.
+             * @example [
+             *       "Field Controller/RTU/PLC/IED"
+             *     ]
+             */
+            platforms: string[];
+            /**
+             * @description Names of its tactics, in kill-chain order.
+             * @example [
+             *       "Impair Process Control"
+             *     ]
+             */
+            tactics: string[];
+        };
+        TechniqueDetail: {
+            /** @description The assets that it targets. */
+            affected_assets: components["schemas"]["AttackObject"][];
+            /**
+             * @description MITRE's text where it was imported; else what is shipped instead, and where to read on.
+             * @example Adversaries may send unauthorized command messages …
+             */
+            description: string;
+            /** @description How it is detected. */
+            detection: components["schemas"]["DetectionStrategy"][];
+            /**
+             * @description Its id.
+             * @example T0855
+             */
+            id: string;
+            /** @description What mitigates it. */
+            mitigation: components["schemas"]["AttackObject"][];
+            /**
+             * @description Its name.
+             * @example Unauthorized Command Message
+             */
+            name: string;
+            /**
+             * @description Its ids in other versions, and those of what was merged into it.
+             * @example [
+             *       "T1692.001"
+             *     ]
+             */
+            other_ids: string[];
+            /**
+             * @description The platforms that MITRE names, which for most techniques is none.
+             * @example [
+             *       "Field Controller/RTU/PLC/IED"
+             *     ]
+             */
+            platforms: string[];
+            /**
+             * @description Techniques of this version that it means: itself, but where only the later version has it.
+             * @example [
+             *       "T0855"
+             *     ]
+             */
+            stands_for: string[];
+            /**
+             * @description Names of its tactics, in kill-chain order.
+             * @example [
+             *       "Impair Process Control"
+             *     ]
+             */
+            tactics: string[];
+            /**
+             * @description MITRE's page about it.
+             * @example https://attack.mitre.org/techniques/T0855/
+             */
+            url: string;
+            /** @description Campaigns, groups and software that used it. */
+            used_by: components["schemas"]["AttackObject"][];
+            /**
+             * @description Version of ATT&CK for ICS that this is of.
+             * @example 18.1
+             */
+            version: string;
+        };
         TimeCount: {
             /**
              * Format: int64
@@ -3627,6 +5343,140 @@ export interface components {
             facility_id: string;
             /** @description The seconds before it, oldest first. */
             timeline: components["schemas"]["Second"][];
+        };
+        TrainingLine: {
+            /**
+             * Format: int64
+             * @description The epoch that has ended, from 1.
+             * @example 3
+             */
+            epoch?: number;
+            /**
+             * Format: int64
+             * @description How many there will be at most: training ends earlier where validation gets no better.
+             * @example 40
+             */
+            epochs?: number;
+            /**
+             * @description Which model is being trained.
+             * @example autoencoder
+             */
+            kind?: string;
+            /**
+             * Format: double
+             * @description Mean squared error of scaled values in training.
+             * @example 0.31
+             */
+            loss?: number;
+            /** @description On the last line: the models, which are active now. */
+            models?: components["schemas"]["ModelVersion"][];
+            /**
+             * Format: double
+             * @description The same on the part that is not trained on.
+             * @example 0.28
+             */
+            validation_loss?: number;
+        };
+        TrainingRequestBody: {
+            /**
+             * @description The facility: 1 to 64 of a-z, 0-9, _ and -.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * Format: date-time
+             * @description Data time of the first window to learn from; where absent, of the first that is kept. Of more than a week the newest week is taken.
+             * @example 2026-03-01T00:00:00Z
+             */
+            from?: string | null;
+            /**
+             * @description Which models to train; where absent, both.
+             * @example [
+             *       "autoencoder"
+             *     ]
+             */
+            kinds?: ("isolation-forest" | "autoencoder")[] | null;
+            /**
+             * Format: date-time
+             * @description Data time before which the last window begins; where absent, all that came.
+             * @example 2026-03-02T00:00:00Z
+             */
+            to?: string | null;
+        };
+        TriggerRequestBody: {
+            /**
+             * @description Only their clients take part, and the round goes on from what rounds among the same have reached. Where absent or empty: all.
+             * @example [
+             *       "plant-1",
+             *       "plant-2"
+             *     ]
+             */
+            facilities?: string[] | null;
+        };
+        Window: {
+            /**
+             * Format: double
+             * @description Bytes a packet; 0 in silence.
+             * @example 74
+             */
+            avg_packet_size?: number | null;
+            /**
+             * Format: double
+             * @description Bytes in the second, on the wire.
+             * @example 3120
+             */
+            bytes_per_sec?: number | null;
+            /**
+             * @description The facility; where absent, the query's.
+             * @example plant-1
+             */
+            facility_id?: string | null;
+            /**
+             * Format: int64
+             * @description Attempts to connect whose failure showed in the second.
+             * @example 0
+             */
+            failed_connections?: number | null;
+            /**
+             * Format: double
+             * @description Milliseconds between packets, mean; 0 with fewer than two.
+             * @example 23.6
+             */
+            inter_arrival_time?: number | null;
+            /**
+             * Format: double
+             * @description Packets in the second.
+             * @example 42
+             */
+            packets_per_sec?: number | null;
+            /**
+             * Format: double
+             * @description How mixed the protocols are: normalised Shannon entropy, 0 to 1.
+             * @example 0.61
+             */
+            protocol_distribution?: number | null;
+            /** @description The counts behind it. */
+            raw_features?: components["schemas"]["RawFeatures"] | null;
+            /**
+             * Format: date-time
+             * @description Its beginning: a whole second of data time, of the years 1970 to 9998.
+             * @example 2026-03-01T08:00:00Z
+             */
+            timestamp: string;
+            /**
+             * Format: int64
+             * @description Addresses sent to.
+             * @example 6
+             */
+            unique_dest_ips?: number | null;
+            /**
+             * Format: int64
+             * @description Sending addresses.
+             * @example 6
+             */
+            unique_src_ips?: number | null;
+        } & {
+            [key: string]: unknown;
         };
     };
     responses: never;
@@ -3741,41 +5591,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        asset: string;
-                        assignee: string;
-                        attack_name: string;
-                        attack_type: string;
-                        context_analysis: string;
-                        /** Format: double */
-                        correlation_confidence: number;
-                        correlation_summary: string;
-                        /** Format: int64 */
-                        count: number;
-                        description: string;
-                        external_id?: string;
-                        facility_id: string;
-                        /** @description What happened to it, oldest first. Of detections the first 200 are listed; all are counted. */
-                        history: components["schemas"]["AlertEvent"][];
-                        id: string;
-                        /** Format: date-time */
-                        last_seen: string;
-                        muted: boolean;
-                        /**
-                         * @description How long ago the alert's timestamp was when this was answered, in words.
-                         * @example 3 minutes ago
-                         */
-                        relative_time: string;
-                        severity: string;
-                        sources: components["schemas"]["Source"][] | null;
-                        status: string;
-                        techniques: string[] | null;
-                        /** Format: date-time */
-                        timestamp: string;
-                        title: string;
-                        /** Format: int64 */
-                        version: number;
-                    };
+                    "application/json": components["schemas"]["AlertDetail"];
                 };
             };
             /** @description Created */
@@ -3799,6 +5615,15 @@ export interface operations {
             };
             /** @description Unauthorized */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4053,6 +5878,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Request Entity Too Large */
             413: {
                 headers: {
@@ -4225,6 +6059,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Conflict */
             409: {
                 headers: {
@@ -4346,6 +6189,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Conflict */
             409: {
                 headers: {
@@ -4460,6 +6312,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4736,6 +6597,478 @@ export interface operations {
             };
         };
     };
+    "reset-demo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemoReset"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "start-fl-round": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DemoRequestBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemoStarted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "start-multi-stage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DemoRequestBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemoStarted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "start-port-scan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DemoRequestBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemoStarted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-demo-status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemoState"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "list-facilities": {
         parameters: {
             query?: {
@@ -4915,6 +7248,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Request Entity Too Large */
             413: {
                 headers: {
@@ -5042,7 +7384,6 @@ export interface operations {
                 "application/json": {
                     [key: string]: unknown;
                 };
-                "application/octet-stream": string;
             };
         };
         responses: {
@@ -5056,8 +7397,35 @@ export interface operations {
                     "application/json": components["schemas"]["BaselineSavedBody"];
                 };
             };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Unauthorized */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5153,6 +7521,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
                 headers: {
@@ -5207,8 +7584,53 @@ export interface operations {
                     "application/json": components["schemas"]["Sensor"];
                 };
             };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Unauthorized */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5417,6 +7839,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Request Entity Too Large */
             413: {
                 headers: {
@@ -5428,6 +7868,189 @@ export interface operations {
             };
             /** @description Unsupported Media Type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "join-federation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinRequestBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-parameters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Their version, as POST /api/fl/join says it. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The parameters. */
+            200: {
+                headers: {
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5696,6 +8319,111 @@ export interface operations {
             };
         };
     };
+    "trigger-round": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TriggerRequestBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Round"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "get-round": {
         parameters: {
             query?: never;
@@ -5816,6 +8544,132 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-evaluation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The round's id. */
+                id: number;
+                /** @description The client's id. */
+                client: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Evaluation"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Conflict */
             409: {
                 headers: {
@@ -5915,6 +8769,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Conflict */
             409: {
                 headers: {
@@ -5935,6 +8807,118 @@ export interface operations {
             };
             /** @description Unsupported Media Type */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-update": {
+        parameters: {
+            query: {
+                /** @description Vectors that it was trained on: what its weight is where no noise is added. */
+                examples: number;
+            };
+            header?: never;
+            path: {
+                /** @description The round's id. */
+                id: number;
+                /** @description The client's id. */
+                client: string;
+            };
+            cookie?: never;
+        };
+        /** @description The change. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6118,10 +9102,10 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Batches: facility_id, and windows, detections, assets. */
-        requestBody: {
+        /** @description Batches: facility_id, and windows, detections, assets. An empty body is no rows. */
+        requestBody?: {
             content: {
-                "application/json": string;
+                "application/json": components["schemas"]["Batch"][];
                 "application/x-ndjson": string;
             };
         };
@@ -6146,6 +9130,15 @@ export interface operations {
             };
             /** @description Request Entity Too Large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6192,10 +9185,10 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Detections: facility_id, time, layer (1 to 3), model, asset, severity, confidence, title, evidence, and perhaps technique, technique_name, look_at, conversation, count. */
-        requestBody: {
+        /** @description Detections: facility_id, time, layer (1 to 3), model, asset, severity, confidence, title, evidence, and perhaps technique, technique_name, look_at, conversation, count. An empty body is no rows. */
+        requestBody?: {
             content: {
-                "application/json": string;
+                "application/json": components["schemas"]["Detection"][];
                 "application/x-ndjson": string;
             };
         };
@@ -6220,6 +9213,15 @@ export interface operations {
             };
             /** @description Request Entity Too Large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6268,10 +9270,12 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Rows of eve.json. */
-        requestBody: {
+        /** @description Rows of eve.json. An empty body is no rows. */
+        requestBody?: {
             content: {
-                "application/json": string;
+                "application/json": {
+                    [key: string]: unknown;
+                }[];
                 "application/x-ndjson": string;
             };
         };
@@ -6296,6 +9300,15 @@ export interface operations {
             };
             /** @description Request Entity Too Large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6344,10 +9357,10 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Events as `breakwater decode --json` prints them. */
-        requestBody: {
+        /** @description Events as `breakwater decode --json` prints them. An empty body is no rows. */
+        requestBody?: {
             content: {
-                "application/json": string;
+                "application/json": components["schemas"]["Event"][];
                 "application/x-ndjson": string;
             };
         };
@@ -6372,6 +9385,15 @@ export interface operations {
             };
             /** @description Request Entity Too Large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6418,10 +9440,10 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Windows: facility_id, timestamp (a whole second), packets_per_sec, bytes_per_sec, unique_src_ips, unique_dest_ips, protocol_distribution, failed_connections, avg_packet_size, inter_arrival_time, raw_features. */
-        requestBody: {
+        /** @description Windows: facility_id, timestamp (a whole second), packets_per_sec, bytes_per_sec, unique_src_ips, unique_dest_ips, protocol_distribution, failed_connections, avg_packet_size, inter_arrival_time, raw_features. An empty body is no rows. */
+        requestBody?: {
             content: {
-                "application/json": string;
+                "application/json": components["schemas"]["Window"][];
                 "application/x-ndjson": string;
             };
         };
@@ -6446,6 +9468,15 @@ export interface operations {
             };
             /** @description Request Entity Too Large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6579,10 +9610,12 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Rows of Zeek's JSON logs, also of several logs together. */
-        requestBody: {
+        /** @description Rows of Zeek's JSON logs, also of several logs together. An empty body is no rows. */
+        requestBody?: {
             content: {
-                "application/json": string;
+                "application/json": {
+                    [key: string]: unknown;
+                }[];
                 "application/x-ndjson": string;
             };
         };
@@ -6607,6 +9640,647 @@ export interface operations {
             };
             /** @description Request Entity Too Large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-attack-graph": {
+        parameters: {
+            query?: {
+                /** @description Ids of facilities; of all where absent. */
+                facility?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttackGraph"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-attack-layer": {
+        parameters: {
+            query?: {
+                /** @description Ids of facilities; of all where absent. */
+                facility?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Layer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-attack-matrix": {
+        parameters: {
+            query?: {
+                /** @description Ids of facilities; of all where absent. */
+                facility?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttackMatrix"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-technique": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The technique's id, of ATT&CK for ICS 18 or 19. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TechniqueDetail"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-techniques": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Technique"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-models": {
+        parameters: {
+            query?: {
+                /** @description Ids of facilities. */
+                facility?: string[];
+                /** @description Kinds of model. */
+                kind?: ("isolation-forest" | "autoencoder")[];
+                /** @description true: only those that sensors detect with; false: only the others. */
+                active?: "true" | "false";
+                /** @description Models on a page. */
+                limit?: number;
+                /** @description The next_cursor of another page under the same filters: what comes behind it. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "train-models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainingRequestBody"];
+            };
+        };
+        responses: {
+            /** @description Progress, then the models. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["TrainingLine"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-model-file": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of what the client has. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The model's version. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    "Content-Type"?: string;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description It is as If-None-Match says. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "rollback-model": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's version. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6746,6 +10420,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Conflict */
             409: {
                 headers: {
@@ -6873,6 +10556,8 @@ export interface operations {
             query?: {
                 /** @description Ids of facilities. */
                 facility?: string[];
+                /** @description What became of it. */
+                status?: ("open" | "validated" | "expired")[];
                 /** @description true: only those that came true; false: only those that did not, so far. */
                 validated?: "true" | "false";
                 /** @description Which page, from 1. A page past the last is empty; one that begins past the first 10,000 predictions is refused: use cursor. */
@@ -6954,22 +10639,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        alert_id: string;
-                        current_technique: string;
-                        current_technique_name: string;
-                        facility_id: string;
-                        id: string;
-                        predicted_techniques: components["schemas"]["PredictedTechnique"][] | null;
-                        source: string;
-                        /** Format: date-time */
-                        timestamp: string;
-                        validated: boolean;
-                        /** Format: date-time */
-                        validation_time: string | null;
-                        /** Format: int64 */
-                        version: number;
-                    };
+                    "application/json": components["schemas"]["Prediction"];
                 };
             };
             /** @description Created */
@@ -6992,6 +10662,15 @@ export interface operations {
             };
             /** @description Unauthorized */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7078,6 +10757,111 @@ export interface operations {
             };
             /** @description Unauthorized */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    predict: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PredictRequestBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outlook"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7327,7 +11111,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": {
+                        /**
+                         * @description A JSON object of channel, type and data; of a reload, of the channel alone.
+                         * @example {"channel":"alerts","type":"alert_created","data":{}}
+                         */
+                        data: string;
+                        /**
+                         * @description message, which is not written; or reload: what was missed is not kept any more.
+                         * @example message
+                         * @enum {string}
+                         */
+                        event?: "message" | "reload";
+                        /**
+                         * @description What Last-Event-ID says to go on behind it.
+                         * @example alerts:Kx2f:7
+                         */
+                        id?: string;
+                    };
                 };
             };
             /** @description Unauthorized */
@@ -7442,6 +11243,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -7471,8 +11281,17 @@ export interface operations {
                     "application/json": components["schemas"]["Alive"];
                 };
             };
-            /** @description Error */
-            default: {
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7498,6 +11317,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Alive"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Internal Server Error */
@@ -7536,15 +11364,17 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description OK */
-            200: {
+            /** @description Unauthorized */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
             };
-            /** @description Unauthorized */
-            401: {
+            /** @description Upgrade Required */
+            426: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -133,11 +133,11 @@ function SourceCard({ source: s }: { source: Source }) {
       </div>
       <p>{s.evidence}</p>
       <p className="mt-1.5 flex flex-wrap gap-x-4 gap-y-0.5 text-xs text-muted">
-        {talk?.client && talk.server && (
+        {Boolean(talk?.client && talk.server) && talk && (
           <span>
             <span className="sr-only">{t.conversation}: </span>
             <span className="font-mono">
-              {talk.client} → {talk.server}
+              {String(talk.client)} → {String(talk.server)}
               {talk.port ? `:${talk.port}` : ""}
             </span>{" "}
             {talk.protocol}

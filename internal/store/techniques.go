@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// SeenTechnique is a technique that alerts of a facility have shown.
+type SeenTechnique struct {
+	FacilityID  string
+	Technique   string // id as the alerts have it
+	Alerts      int    // that showed it
+	First, Last time.Time
+}
+
+// TechniquesSeen are the techniques that alerts of these facilities, or of all where none is named, have shown in the
+// RecentSpan before each facility's newest data: by facility, in the order in which they first did. What mutes cover and
+// false positives do not count.
+func (s *Store) TechniquesSeen(ctx context.Context, facilities []string) (all []SeenTechnique, err error) {
+	err = s.view(ctx, "reading which techniques were seen", func(tx *sql.Tx) error {
+		all = []SeenTechnique{}
+		var args []any
+		type newest struct {
+			id   string
+			seen stamp
+		}
+		known, err := many(ctx, tx, func(f *newest, scan func(...any) error) error { return scan(&f.id, &f.seen) },
+			`SELECT id, last_seen FROM facilities f WHERE EXISTS (SELECT 1 FROM technique_sightings t WHERE t.facility_id = f.id)`+in(&args, "id", facilities)+` ORDER BY id`, args...)
+		if err != nil {
+			return err
+		}
+		for _, f := range known {
+			since := time.Time(f.seen)
+			if !since.IsZero() { // else what detectors outside reported is all there is
+				since = since.Add(-RecentSpan)
+			}
+			of, err := many(ctx, tx, func(x *SeenTechnique, scan func(...any) error) error {
+				x.FacilityID = f.id
+				return scan(&x.Technique, &x.Alerts, (*stamp)(&x.First), (*stamp)(&x.Last))
+			}, `SELECT t.technique, count(*), min(t.first_seen) AS first, max(t.last_seen) FROM technique_sightings t
+				JOIN alerts a ON a.id = t.alert_id AND a.status <> 'false-positive'
+				WHERE t.facility_id = $1 AND t.last_seen >= $2 GROUP BY t.technique ORDER BY first, t.technique`, f.id, stamp(since))
+			if err != nil {
+				return err
+			}
+			all = append(all, of...)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// Transition is one technique after another: predicted and awaited, or predicted and seen since.
+type Transition struct {
+	From, To    string // ids as the predictions have them
+	Predictions int
+	Probability float64 // the greatest that was said
+	Observed    bool    // To was seen inside its timeframe
+}
+
+// Transitions are what the open predictions of these facilities, or of all where none is named, await, and what validated
+// predictions foresaw that was seen since, each once.
+func (s *Store) Transitions(ctx context.Context, facilities []string) (all []Transition, err error) {
+	err = s.view(ctx, "reading what is predicted", func(tx *sql.Tx) error {
+		var args []any
+		all, err = many(ctx, tx, func(x *Transition, scan func(...any) error) error {
+			return scan(&x.From, &x.To, &x.Observed, &x.Predictions, &x.Probability)
+		}, `SELECT p.current_technique, t.technique_id, t.observed_at IS NOT NULL AS observed, count(*), max(t.probability)
+			FROM predictions p JOIN predicted_techniques t ON t.prediction_id = p.id
+			WHERE (p.status = 'open' OR p.status = 'validated' AND t.observed_at IS NOT NULL)`+in(&args, "p.facility_id", facilities)+`
+			GROUP BY p.current_technique, t.technique_id, observed ORDER BY p.current_technique, t.technique_id, observed`, args...)
+		return err
+	})
+	return all, err
+}
+
+// SaveCatalogue keeps ATT&CK as attack.Catalogue.Write writes it, in place of what was kept before.
+func (s *Store) SaveCatalogue(ctx context.Context, catalogue string, now time.Time) error {
+	return s.change(ctx, "saving the ATT&CK catalogue", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO attack_catalogue (id, imported_at, catalogue) VALUES (1, $1, $2)
+			ON CONFLICT (id) DO UPDATE SET imported_at = excluded.imported_at, catalogue = excluded.catalogue`, stamp(now), catalogue)
+		return err
+	})
+}
+
+// Catalogue is what SaveCatalogue kept; "" where nothing was.
+func (s *Store) Catalogue(ctx context.Context) (catalogue string, err error) {
+	err = s.view(ctx, "reading the ATT&CK catalogue", func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, `SELECT catalogue FROM attack_catalogue WHERE id = 1`).Scan(&catalogue)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return catalogue, err
+}
