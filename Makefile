@@ -10,8 +10,9 @@ PNPM = scripts/pnpm -C webapp
 FUZZ_SECONDS ?= 30
 ON_POSTGRES = $(shell grep -rl --include='*_test.go' '^func TestOnPostgres' cmd internal | xargs -n1 dirname | sed 's|^|./|')
 FUZZ_API_SECONDS ?= 120
+SOAK_MINUTES ?= 10
 
-.PHONY: help run demo-capture build web test test-go test-api test-web test-browser check staticcheck lint generate verify bench fuzz fuzz-api bench-api screenshots clean
+.PHONY: help run demo-capture build web test test-go test-api test-web test-browser check staticcheck lint generate verify bench fuzz fuzz-api bench-api soak screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -44,6 +45,7 @@ test: test-go test-api test-web test-browser ## every test, with what they need 
 test-go: PLAIN = ./internal/eval ./internal/fl/simulate
 test-go: ## Go tests with the race detector; those that know no engine once more on PostgreSQL, without it
 	scripts/need-tshark
+	scripts/need-python-peers >/dev/null
 	scripts/with-postgres sh -c 'go test -race -timeout 30m -skip "^TestOnPostgres$$" $$(go list ./... | grep -vE "internal/(eval|fl/simulate)$$") && go test -timeout 30m $(PLAIN) && go test -timeout 30m -run "^TestOnPostgres$$" $(ON_POSTGRES)'
 
 test-api: ## the running program asked what its description allows and forbids, briefly and always the same
@@ -90,6 +92,10 @@ fuzz-api: ## ask the running program all that its description allows and forbids
 
 bench-api: ## requests per second of GET /api/alerts, beside a bare loop of the same queries
 	scripts/bench-api
+
+soak: build ## a storm of alerts and $(SOAK_MINUTES) minutes of them, in a real browser: takes that long
+	scripts/need-chromium
+	SOAK_MINUTES=$(SOAK_MINUTES) $(PNPM) e2e soak
 
 screenshots: build ## pictures of every page, into screenshots/
 	scripts/need-chromium

@@ -237,7 +237,7 @@ func (a *Alert) conclude() {
 		models[i] = fmt.Sprintf("%s (%d)", s.Model, s.Count)
 	}
 	span := a.LastSeen.Sub(a.Timestamp).Round(time.Second)
-	a.Summary = fmt.Sprintf("%s by %s in %s: %s", plural(a.Count, "detection"), plural(len(a.Sources), "model"), max(span, time.Second), strings.Join(models, ", "))
+	a.Summary = fmt.Sprintf("%s by %s in %s: %s", Plural(a.Count, "detection"), Plural(len(a.Sources), "model"), max(span, time.Second), strings.Join(models, ", "))
 }
 
 // agreement is how sure sources are together, 0 to 1, and how many layers speak. Agreement counts between layers, not
@@ -256,8 +256,8 @@ func agreement(sources []Source) (confidence float64, layers int) {
 	return 1 - doubt, len(perLayer)
 }
 
-// plural is "1 thing" or "2 things".
-func plural(n int, noun string) string {
+// Plural is "1 thing" or "2 things".
+func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

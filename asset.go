@@ -45,7 +45,7 @@ const (
 // Asset is a device of a facility as it was seen, never asked: an IP address, or a MAC where there is none.
 //
 // What sensors see and what people write are kept apart: Merge takes both in, in any order and any number of times,
-// and the result is the same.
+// and the result is the same; of two names that people gave the later stays.
 type Asset struct {
 	FacilityID string       `json:"facility_id"`
 	IP         netip.Addr   `json:"ip,omitzero"`

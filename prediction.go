@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 )
 
 // PredictionStatus says what became of a prediction.
@@ -126,12 +125,10 @@ func (t *PredictedTechnique) Within() time.Duration {
 // MaxPredicted is the most techniques that one prediction names: more than ATT&CK for ICS has.
 const MaxPredicted = 200
 
-var techniqueID = regexp.MustCompile(`^T[0-9]{4}(\.[0-9]{3})?$`)
-
 // CheckTechniqueID reports whether id has the form of an ATT&CK technique's: T0855, T1234.001. The error is of kind
 // Invalid and names field.
 func CheckTechniqueID(field, id string) error {
-	if techniqueID.MatchString(id) {
+	if IsTechnique(id) {
 		return nil
 	}
 	return &Error{Kind: Invalid, Field: field, Message: field + " " + quote(id) + " is not a technique's id: it looks like T0855 or T0855.001"}
@@ -177,7 +174,7 @@ func (p *Prediction) Check() error {
 		return bad("source", " is empty: name the engine that predicts")
 	}
 	for field, text := range map[string]string{"source": p.Source, "current_technique_name": p.CurrentName} {
-		if err := checkText(field, text); err != nil {
+		if err := checkLine(field, text); err != nil {
 			return err
 		}
 	}
@@ -190,10 +187,10 @@ func (p *Prediction) Check() error {
 		if err := CheckTechniqueID(field+"technique_id", t.TechniqueID); err != nil {
 			return err
 		}
-		if err := checkText(field+"technique_name", t.TechniqueName); err != nil {
+		if err := checkLine(field+"technique_name", t.TechniqueName); err != nil {
 			return err
 		}
-		if err := checkText(field+"timeframe", t.Timeframe); err != nil {
+		if err := checkLine(field+"timeframe", t.Timeframe); err != nil {
 			return err
 		}
 		switch {
@@ -215,18 +212,13 @@ func (p *Prediction) Check() error {
 // MaxText is the most characters of a name or a reason that an engine outside gives.
 const MaxText = 200
 
-// checkText refuses what is no single line of text.
-func checkText(field, s string) error {
-	what := ""
-	switch {
-	case utf8.RuneCountInString(s) > MaxText:
-		what = fmt.Sprintf(" has %d characters: give at most %d", utf8.RuneCountInString(s), MaxText)
-	case !utf8.ValidString(s):
-		what = " is not UTF-8"
-	case strings.ContainsFunc(s, unicode.IsControl):
-		what = " holds a control character: give one line of text"
-	default:
-		return nil
+// checkLine refuses what is no single line of text that an engine outside may give.
+func checkLine(field, s string) error {
+	if err := CheckText(field, s, MaxText); err != nil {
+		return err
 	}
-	return &Error{Kind: Invalid, Field: field, Message: field + what}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return &Error{Kind: Invalid, Field: field, Message: field + " holds a control character: give one line of text"}
+	}
+	return nil
 }

@@ -131,7 +131,7 @@ func CheckText(field, text string, most int) error {
 	case !utf8.ValidString(text):
 		return &Error{Kind: Invalid, Field: field, Message: field + " is not UTF-8"}
 	case utf8.RuneCountInString(text) > most:
-		return &Error{Kind: Invalid, Field: field, Message: fmt.Sprintf("%s has %d characters: at most %d are taken", field, utf8.RuneCountInString(text), most)}
+		return &Error{Kind: Invalid, Field: field, Message: fmt.Sprintf("%s has %d characters: give at most %d", field, utf8.RuneCountInString(text), most)}
 	case strings.ContainsFunc(text, control):
 		return &Error{Kind: Invalid, Field: field, Message: field + " holds control characters"}
 	}

@@ -155,7 +155,7 @@ func (r *Round) End(status RoundStatus, reason string, now time.Time) (changed b
 	case r.Status != RoundInProgress:
 		return false, r.conflict("status", "has ended already (%s)", r.Status)
 	}
-	if err := checkText("reason", reason); err != nil {
+	if err := checkLine("reason", reason); err != nil {
 		return false, err
 	}
 	r.Status, r.Reason, r.EndTime, r.LastUpdate = status, reason, &now, now
@@ -225,7 +225,7 @@ func (r *RoundReport) check() error {
 	case r.ClientsActive != nil && (*r.ClientsActive < 0 || *r.ClientsActive > *r.TotalClients):
 		return bad("clients_active", "%d is not allowed: it is 0 to total_clients, which is %d", *r.ClientsActive, *r.TotalClients)
 	case r.Encryption != nil:
-		return checkText("encryption", *r.Encryption)
+		return checkLine("encryption", *r.Encryption)
 	}
 	return nil
 }
@@ -295,7 +295,7 @@ func (c *FLClient) Check() error {
 	case c.Accuracy != nil && !(*c.Accuracy >= 0 && *c.Accuracy <= 1):
 		return bad("accuracy", "%v is not allowed: it is 0 to 1", *c.Accuracy)
 	}
-	return checkText("name", c.Name)
+	return checkLine("name", c.Name)
 }
 
 // PrivacyMetrics is what an engine has said of privacy; nil: nothing.

@@ -10,7 +10,7 @@ const features = { regex: "^@/features/", ...reason("A feature never imports a f
 const upwards = { regex: "^(@/(features|app)/|\\.\\./)", ...reason("Imports run app → features → ui, lib, hooks.") };
 const aside = { regex: "^(@/app/|\\.\\./)", ...reason("A feature imports its own files as ./file, and nothing of app/.") };
 const nouns = {
-  regex: "^(@/(hooks/|lib/(alerts|health|api-client|schema))|@tanstack/)",
+  regex: "^(@/(hooks/|lib/(?!(format|keys|now|preference|texts|time)$))|@tanstack/)",
   ...reason("ui/ shows what it is given: no fetching, no nouns of the plant."),
 };
 const imports = (...patterns) => ["error", { paths: [socket], patterns }];

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -159,10 +160,7 @@ func (c *AttackEvalCmd) Run(std streams) error {
 		fmt.Fprintf(w, "  Breakwater\t%.3f [%.2f–%.2f]\t%.3f [%.2f–%.2f]\t%.3f [%.2f–%.2f]\n", t.Recall5, in.Recall5[0], in.Recall5[1], t.Recall10, in.Recall10[0], in.Recall10[1], t.MRR, in.MRR[0], in.MRR[1])
 		fmt.Fprintf(w, "  the list as shown\t%.3f\t%.3f\t%.3f\n", t.Shipped.Recall5, t.Shipped.Recall10, t.Shipped.MRR)
 		names := slices.SortedFunc(maps.Keys(t.Baselines), func(a, b string) int {
-			if t.Baselines[a].Recall10 != t.Baselines[b].Recall10 {
-				return int(1e6 * (t.Baselines[b].Recall10 - t.Baselines[a].Recall10))
-			}
-			return strings.Compare(a, b)
+			return cmp.Or(cmp.Compare(t.Baselines[b].Recall10, t.Baselines[a].Recall10), strings.Compare(a, b))
 		})
 		for _, name := range names {
 			m := t.Baselines[name]

@@ -38,10 +38,7 @@ func (c *SensorCmd) federation(server *client.Client, send breakwater.Send, chan
 		},
 		Install: func(_ context.Context, r fl.Release) error {
 			file := r.Model.Encode()
-			if err := os.WriteFile(path+".tmp", file, 0o600); err != nil {
-				return err
-			}
-			if err := os.Rename(path+".tmp", path); err != nil {
+			if err := writeWhole(path, file); err != nil {
 				return err
 			}
 			changed(client.Change{Models: [][]byte{file}})

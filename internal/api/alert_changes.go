@@ -116,7 +116,7 @@ func (s *server) reportAlert(ctx context.Context, in *alertReport) (*alertAnswer
 	status := http.StatusOK
 	if created {
 		status = http.StatusCreated
-		s.publish(ctx, kept, true)
+		s.told(s.Hub.Alert(kept, true))
 	}
 	// Also of one that was there: what it shows may not have been taken in when it came first.
 	if err := s.Flow.Observe(ctx, kept.FacilityID, sightings(kept)); err != nil {
@@ -133,13 +133,6 @@ func sightings(a *breakwater.Alert) (shown []breakwater.Sighting) {
 		}
 	}
 	return shown
-}
-
-// publish tells of an alert that began or changed. It is saved: where it cannot be told, a reload shows it.
-func (s *server) publish(ctx context.Context, a *breakwater.Alert, created bool) {
-	if err := s.Hub.Alert(a, created); err != nil {
-		s.Logger.WarnContext(ctx, "an alert was saved but not published; open pages show it after a reload", "alert", a.ID, "err", err)
-	}
 }
 
 // AlertVersion names an alert and the version of it that the one who changes it has read.
@@ -163,7 +156,7 @@ func (s *server) change(ctx context.Context, in AlertVersion, status int, c stor
 		return nil, err
 	}
 	if changed {
-		s.publish(ctx, a, false)
+		s.told(s.Hub.Alert(a, false))
 	}
 	return answerAlert(status, a), nil
 }
@@ -284,7 +277,7 @@ func (s *server) setAlertsStatus(ctx context.Context, in *bulkRequest) (*respons
 		out.Alerts = append(out.Alerts, bulkAlert{ID: one.ID.String(), Status: one.Alert.Status, Version: one.Alert.Version, Changed: one.Changed})
 		if one.Changed {
 			out.Changed++
-			s.publish(ctx, one.Alert, false)
+			s.told(s.Hub.Alert(one.Alert, false))
 		}
 	}
 	return &response[bulkResult]{out}, nil

@@ -66,7 +66,7 @@ func (s *server) exportAlerts(_ context.Context, q *exportQuery) (*handOver, err
 		case "json":
 			to = &jsonExport{w: out}
 		default:
-			to = newSTIXExport(out)
+			to = newSTIXExport(out, s.catalogue())
 		}
 		deadlines := http.NewResponseController(w)
 		begun := false

@@ -489,7 +489,7 @@ func validateSTIX(t *testing.T, text string) {
 	}
 }
 
-// An export reads page by page, and what a client has of it when the server fails is not whole.
+// An export reads page by page.
 func TestExportOfMany(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)

@@ -6,7 +6,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -42,11 +41,11 @@ func (s *server) assetRoutes(h huma.API) {
 
 type assetFilter struct {
 	ID       string                `path:"id" example:"plant-1" doc:"The facility's id: 1 to 64 of a-z, 0-9, _ and -."`
-	Role     []breakwater.Role     `query:"role" nullable:"false" enum:"controller,master,engineering-workstation,server,gateway,unknown" example:"controller,gateway" doc:"Roles."`
+	Role     []breakwater.Role     `query:"role" nullable:"false" maxItems:"50" enum:"controller,master,engineering-workstation,server,gateway,unknown" example:"controller,gateway" doc:"Roles."`
 	Protocol []breakwater.Protocol `query:"protocol" nullable:"false" example:"modbus" doc:"Protocols that it sent."`
 	Zone     []string              `query:"zone" nullable:"false" example:"cell 3" doc:"Zones, as they were imported."`
 	Vendor   []string              `query:"vendor" nullable:"false" example:"Siemens" doc:"Vendors, as they are listed."`
-	Search   string                `query:"search" maxLength:"100" example:"10.0.0." doc:"A part of address, MAC, vendor, name or zone, whatever the case."`
+	Search   string                `query:"search" maxLength:"100" example:"10.0.0." doc:"A part of address, MAC, vendor, name or zone, whatever the case; on SQLite that of A to Z."`
 	Page     int                   `query:"page" minimum:"1" maximum:"1000000" default:"1" example:"1" doc:"Which page, from 1. A page past the last is empty."`
 	Limit    int                   `query:"limit" minimum:"1" maximum:"200" default:"100" example:"50" doc:"The most on a page."`
 }
@@ -91,6 +90,7 @@ func (s *server) importAssets(ctx context.Context, in *importRequest) (*response
 		return nil, err
 	}
 	in.body.left = namesMaxBytes
+	ctx = context.WithoutCancel(ctx) // what was read is saved, also where the client has gone meanwhile
 	t := Tally{Errors: []ingestError{}}
 	var named []breakwater.Asset
 	save := func() error {
@@ -100,17 +100,16 @@ func (s *server) importAssets(ctx context.Context, in *importRequest) (*response
 		return err
 	}
 	var columns *columns
-	number := int64(0)
-	lines := bufio.NewScanner(in.body)
-	lines.Buffer(nil, namesLineMax)
-	for lines.Scan() {
-		number++
-		line := strings.TrimPrefix(lines.Text(), "\ufeff")
-		if strings.TrimSpace(line) == "" {
+	last := int64(0)
+	lines := func(yield func(row, error) bool) { lineRows(bufio.NewReaderSize(in.body, 64<<10), namesLineMax, yield) }
+	for r, err := range lines {
+		last = r.number
+		if err != nil {
+			t.reject(r.number, err)
 			continue
 		}
+		line := strings.TrimPrefix(string(r.text), "\ufeff")
 		if columns == nil {
-			var err error
 			if columns, err = readColumns(line); err != nil {
 				return nil, err
 			}
@@ -118,7 +117,7 @@ func (s *server) importAssets(ctx context.Context, in *importRequest) (*response
 		}
 		asset, err := columns.asset(in.ID, line)
 		if err != nil {
-			t.reject(number, err)
+			t.reject(r.number, err)
 			continue
 		}
 		if named = append(named, asset); len(named) == batchRows {
@@ -133,10 +132,8 @@ func (s *server) importAssets(ctx context.Context, in *importRequest) (*response
 	switch {
 	case errors.Is(in.body.err, errTooLarge):
 		return nil, &breakwater.Error{Kind: breakwater.TooLarge, Message: fmt.Sprintf("the table is larger than %d bytes: send it in parts; its first %d assets were taken", namesMaxBytes, t.Accepted)}
-	case errors.Is(lines.Err(), bufio.ErrTooLong):
-		t.reject(number+1, fmt.Errorf("the line is longer than %d bytes; what comes after it was not read", namesLineMax))
-	case lines.Err() != nil && !errors.Is(lines.Err(), io.EOF):
-		t.reject(number+1, errors.New(bodyEnded(lines.Err())))
+	case in.body.err != nil:
+		t.reject(last+1, errors.New(bodyEnded(in.body.err)))
 	case columns == nil:
 		return nil, noColumns
 	}

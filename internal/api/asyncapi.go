@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"encoding/json"
 	"reflect"
 	"slices"
 
@@ -41,7 +40,7 @@ func AsyncAPI() ([]byte, error) {
 		}
 		channel["messages"].(object)[m.Type] = ref("components/messages/" + m.Type)
 	}
-	compact, err := json.Marshal(object{
+	return marshal(object{
 		"asyncapi": "3.0.0",
 		"info": object{"title": "Breakwater, live", "version": documentVersion,
 			"description": "What happens, as it happens. Each channel's messages come in order and once; after a dropped connection a listener gets what it missed, or is told to load anew. " +
@@ -55,31 +54,18 @@ func AsyncAPI() ([]byte, error) {
 		},
 		"channels": channels, "operations": operations, "components": object{"messages": messages, "schemas": schemas.Map()},
 	})
-	var out bytes.Buffer
-	if err == nil {
-		err = json.Indent(&out, compact, "", "  ")
-	}
-	if err != nil {
-		return nil, &breakwater.Error{Kind: breakwater.Internal, Message: "the description of the messages cannot be written", Err: err}
-	}
-	out.WriteByte('\n')
-	return out.Bytes(), nil
 }
 
 // messageSchemas are the schemas of what messages carry, described.
 func messageSchemas() (huma.Registry, error) {
-	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	schemas := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
 	for _, m := range live.Messages {
 		schemas.Schema(reflect.TypeOf(m.Data), true, "")
 	}
 	for name, schema := range schemas.Map() {
 		listsAreNeverNull(schema)
 		asInGo(schema, schemas.TypeFromRef(schemaPrefix+name))
-		fields := words[name]
-		if name == "Alert" {
-			fields = alertWords
-		}
-		if err := describeFields(name, schema, fields); err != nil {
+		if err := describeFields(name, schema, words[name]); err != nil {
 			return nil, err
 		}
 	}

@@ -9,8 +9,6 @@ import (
 	"path"
 
 	"breakwater"
-
-	"github.com/danielgtaylor/huma/v2"
 )
 
 // docsFiles is a page that shows the description: Swagger UI (Apache-2.0, docs/LICENSE and docs/NOTICE), its bundle
@@ -60,15 +58,15 @@ func (s *server) docs(mux *http.ServeMux) {
 	})
 }
 
-// marshal writes the description for people and for diffs.
-func marshal(doc *huma.OpenAPI) ([]byte, error) {
+// marshal writes a description for people and for diffs.
+func marshal(doc any) ([]byte, error) {
 	compact, err := json.Marshal(doc)
 	var out bytes.Buffer
 	if err == nil {
 		err = json.Indent(&out, compact, "", "  ")
 	}
 	if err != nil {
-		return nil, &breakwater.Error{Kind: breakwater.Internal, Message: "the API's description cannot be written as JSON", Err: err}
+		return nil, &breakwater.Error{Kind: breakwater.Internal, Message: "a description cannot be written as JSON", Err: err}
 	}
 	out.WriteByte('\n')
 	return out.Bytes(), nil

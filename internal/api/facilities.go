@@ -84,8 +84,8 @@ type configRule struct {
 }
 
 func (s *server) getConfig(ctx context.Context, in *configRequest) (*configResponse, error) {
-	_, version, err := s.Store.Baseline(ctx, in.ID)
-	if err != nil && breakwater.KindOf(err) != breakwater.NotFound {
+	version, err := s.Store.BaselineVersion(ctx, in.ID)
+	if err != nil {
 		return nil, err
 	}
 	models, err := s.Store.ActiveModels(ctx, in.ID)
@@ -121,10 +121,10 @@ type sensorRequest struct {
 }
 
 func (s *server) putSensor(ctx context.Context, in *sensorRequest) (*response[breakwater.Sensor], error) {
-	now := time.Now().UTC().Truncate(time.Millisecond)
+	at := now()
 	b := &in.Body
-	ahead := b.Time.Sub(now)
-	n := breakwater.Sensor{FacilityID: in.ID, Version: printable(b.Version), Source: printable(b.Source), HeardAt: now,
+	ahead := b.Time.Sub(at)
+	n := breakwater.Sensor{FacilityID: in.ID, Version: printable(b.Version), Source: printable(b.Source), HeardAt: at,
 		ClockOffsetMS: ahead.Milliseconds(), SpooledBytes: b.SpooledBytes, LostWindows: b.LostWindows, LostDetections: b.LostDetections}
 	if err := s.Store.SaveSensor(ctx, n); err != nil {
 		return nil, err

@@ -100,8 +100,11 @@ func TestRoundLive(t *testing.T) {
 	if fmt.Sprint(phases) != "[distributing training aggregating complete]" {
 		t.Errorf("phases %v", phases)
 	}
+	if len(epochs) != 3 {
+		t.Errorf("%d clients told of epochs", len(epochs))
+	}
 	for id, seen := range epochs {
-		if len(epochs) != 3 || !strings.HasPrefix(fmt.Sprint(seen), "[1 2 3 4") {
+		if !strings.HasPrefix(fmt.Sprint(seen), "[1 2 3 4") {
 			t.Errorf("%s told of epochs %v", id, seen)
 		}
 	}
@@ -123,7 +126,10 @@ func TestRoundLive(t *testing.T) {
 	if only.status != http.StatusCreated {
 		t.Errorf("%d %s", only.status, only.text)
 	}
-	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the round of two does not end")
+		}
 		if r := send(t, "GET", fmt.Sprintf("%s/api/fl/rounds/%v", s.URL, only.body["id"]), ""); r.body["status"] != "in-progress" {
 			if r.body["total_clients"] != 2.0 {
 				t.Errorf("%s", r.text)

@@ -128,14 +128,15 @@ func (s *server) attackGraph(ctx context.Context, f *facilities) (*response[atta
 	slices.SortStableFunc(seen, func(a, b store.SeenTechnique) int { return a.First.Compare(b.First) })
 	last := map[string]string{} // facility → technique
 	for _, x := range seen {
-		for _, id := range meant(c, x.Technique) {
+		before, own := last[x.FacilityID], meant(c, x.Technique)
+		for _, id := range own {
 			n := node(id, "current")
 			n.Probability = 1
 			n.Alerts += x.Alerts
-			if before := last[x.FacilityID]; before != "" && before != id {
+			if before != "" && before != id {
 				link(before, id, "observed", 1)
 			}
-			last[x.FacilityID] = id
+			last[x.FacilityID] = id // of several that one id stands for, the last
 		}
 	}
 	for _, t := range awaited {
@@ -381,6 +382,11 @@ type techniqueID struct {
 	ID string `path:"id" maxLength:"64" example:"T0855" doc:"The technique's id, of ATT&CK for ICS 18 or 19."`
 }
 
+// techniqueURL is MITRE's page of a technique.
+func techniqueURL(id string) string {
+	return "https://attack.mitre.org/techniques/" + strings.ReplaceAll(id, ".", "/") + "/"
+}
+
 func (s *server) getTechnique(_ context.Context, in *techniqueID) (*response[techniqueDetail], error) {
 	c := s.catalogue()
 	o, known := c.Lookup(in.ID)
@@ -391,7 +397,7 @@ func (s *server) getTechnique(_ context.Context, in *techniqueID) (*response[tec
 		}
 		return nil, &breakwater.Error{Kind: breakwater.NotFound, Field: "id", Message: message}
 	}
-	d := techniqueDetail{Technique: techniqueOf(c, o), Description: o.Text, URL: "https://attack.mitre.org/techniques/" + strings.ReplaceAll(o.ID, ".", "/") + "/", Version: cmp.Or(o.Since, c.Version),
+	d := techniqueDetail{Technique: techniqueOf(c, o), Description: o.Text, URL: techniqueURL(o.ID), Version: cmp.Or(o.Since, c.Version),
 		StandsFor: orEmpty(c.Meant(o.ID)), Detection: []detectionStrategy{}, Mitigation: []attackObject{}, Assets: []attackObject{}, UsedBy: []attackObject{}}
 	if d.Description == "" {
 		d.Description = "MITRE's text is not shipped with Breakwater, only ids, names and relations: read it at " + d.URL + ", or have it here with `breakwater attack import ics-attack.json`."

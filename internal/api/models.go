@@ -51,8 +51,8 @@ func (s *server) modelRoutes(h huma.API) {
 }
 
 type modelFilter struct {
-	Facility []string `query:"facility" nullable:"false" example:"plant-1,plant-2" doc:"Ids of facilities."`
-	Kind     []string `query:"kind" nullable:"false" enum:"isolation-forest,autoencoder" example:"autoencoder" doc:"Kinds of model."`
+	Facility []string `query:"facility" nullable:"false" maxItems:"200" example:"plant-1,plant-2" doc:"Ids of facilities."`
+	Kind     []string `query:"kind" nullable:"false" maxItems:"200" enum:"isolation-forest,autoencoder" example:"autoencoder" doc:"Kinds of model."`
 	Active   string   `query:"active" enum:"true,false" example:"true" doc:"true: only those that sensors detect with; false: only the others."`
 	Limit    int      `query:"limit" minimum:"1" maximum:"200" default:"10" example:"50" doc:"Models on a page."`
 	Cursor   string   `query:"cursor" maxLength:"20" example:"41" doc:"The next_cursor of another page under the same filters: what comes behind it."`

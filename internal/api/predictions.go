@@ -72,7 +72,7 @@ func sameBody(h huma.API, v any, description string) *huma.Response {
 }
 
 type predictionFilter struct {
-	Facility  []string                      `query:"facility" nullable:"false" example:"plant-1,plant-2" doc:"Ids of facilities."`
+	Facility  []string                      `query:"facility" nullable:"false" maxItems:"200" example:"plant-1,plant-2" doc:"Ids of facilities."`
 	Status    []breakwater.PredictionStatus `query:"status" nullable:"false" enum:"open,validated,expired" example:"open" doc:"What became of it."`
 	Validated string                        `query:"validated" enum:"true,false" example:"true" doc:"true: only those that came true; false: only those that did not, so far."`
 	Page      int                           `query:"page" minimum:"1" maximum:"1000000" default:"1" example:"1" doc:"Which page, from 1. A page past the last is empty; one that begins past the first 10,000 predictions is refused: use cursor."`
@@ -119,7 +119,7 @@ func checkFacilities(ids []string) error {
 }
 
 type facilities struct {
-	Facility []string `query:"facility" nullable:"false" example:"plant-1,plant-2" doc:"Ids of facilities; of all where absent."`
+	Facility []string `query:"facility" nullable:"false" maxItems:"200" example:"plant-1,plant-2" doc:"Ids of facilities; of all where absent."`
 }
 
 func (s *server) latestPrediction(ctx context.Context, f *facilities) (*response[*breakwater.Prediction], error) {
@@ -165,20 +165,13 @@ type forecast struct {
 	Timeframe     string  `json:"timeframe,omitempty" maxLength:"200" example:"15-60 minutes" doc:"How soon, in the engine's words."`
 }
 
-// created answers 201 for what is new and 200 for what was there.
-type created[T any] struct {
+// predictionReported answers 201 for what is new and 200 for what was there.
+type predictionReported struct {
 	Status int
-	Body   T
+	Body   *breakwater.Prediction
 }
 
-func createdOr200[T any](isNew bool, body T) *created[T] {
-	if isNew {
-		return &created[T]{http.StatusCreated, body}
-	}
-	return &created[T]{http.StatusOK, body}
-}
-
-func (s *server) reportPrediction(ctx context.Context, in *predictionReport) (*created[*breakwater.Prediction], error) {
+func (s *server) reportPrediction(ctx context.Context, in *predictionReport) (*predictionReported, error) {
 	b := &in.Body
 	if b.Source == breakwater.OwnEngine {
 		return nil, &breakwater.Error{Kind: breakwater.Invalid, Field: "source", Message: "source breakwater is what this program's own predictions have: name the engine that predicts"}
@@ -222,7 +215,11 @@ func (s *server) reportPrediction(ctx context.Context, in *predictionReport) (*c
 	if kept, err = s.Store.Prediction(ctx, kept.ID); err != nil {
 		return nil, err
 	}
-	return createdOr200(isNew, kept), nil
+	status := http.StatusOK
+	if isNew {
+		status = http.StatusCreated
+	}
+	return &predictionReported{status, kept}, nil
 }
 
 func (s *server) validatePrediction(ctx context.Context, in *predictionID) (*response[*breakwater.Prediction], error) {
@@ -243,7 +240,7 @@ func (s *server) validatePrediction(ctx context.Context, in *predictionID) (*res
 // now is the time as it is kept and shown.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// told logs that what was saved was not published.
+// told logs that what was saved was not published: a reload shows it.
 func (s *server) told(err error) {
 	if err != nil {
 		s.Logger.Warn("something was saved but not published; open pages show it after a reload", "err", err)

@@ -130,8 +130,7 @@ func TestPredictions(t *testing.T) {
 		t.Errorf("the least that can be said: %d %s", least.status, least.text)
 	}
 
-	for i, want := range []any{true, false} {
-		_ = want
+	for i := range 2 {
 		got := ask(t, "POST", url+"/"+id+"/validate", nil)
 		if got.status != 200 || got.body["validated"] != true || got.body["validation_time"] == nil || got.body["version"] != 2.0 {
 			t.Errorf("validated %d times: %d %s", i+1, got.status, got.text)

@@ -112,8 +112,8 @@ func arrayRows(r *bufio.Reader, most int, yield func(row, error) bool) {
 		for {
 			b, err := r.ReadByte()
 			if err != nil {
-				if len(bytes.TrimSpace(value)) > 0 && errors.Is(err, io.EOF) {
-					yield(row{number: n}, errors.New("the array ends inside this value"))
+				if errors.Is(err, io.EOF) {
+					yield(row{number: n}, errors.New("the array ends without its ]"))
 				}
 				return
 			}

@@ -194,7 +194,7 @@ func TestIngestLogs(t *testing.T) {
 		ignored, rejected float64
 		alert             string
 	}{
-		"zeek": {3, 9, ""}, "eve": {2, 9, "suricata:2250008"},
+		"zeek": {3, 10, ""}, "eve": {2, 9, "suricata:2250008"},
 	} {
 		sample, err := os.ReadFile(filepath.Join("..", "decode", "testdata", "logs", name+".ndjson"))
 		if err != nil {

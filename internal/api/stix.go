@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"breakwater"
+	"breakwater/internal/attack"
 )
 
 // Alerts in STIX 2.1 (OASIS standard, 10 June 2021).
@@ -47,14 +48,15 @@ var stixEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 type stixObject map[string]any
 
 type stixExport struct {
-	w       io.Writer
-	objects jsonExport
-	seen    map[string]bool
-	us      string // the id of the identity that created all
+	w         io.Writer
+	catalogue *attack.Catalogue
+	objects   jsonExport
+	seen      map[string]bool
+	us        string // the id of the identity that created all
 }
 
-func newSTIXExport(w io.Writer) *stixExport {
-	return &stixExport{w: w, objects: jsonExport{w: w}, seen: map[string]bool{}, us: stixID("identity", breakwaterNamespace, "breakwater")}
+func newSTIXExport(w io.Writer, catalogue *attack.Catalogue) *stixExport {
+	return &stixExport{w: w, catalogue: catalogue, objects: jsonExport{w: w}, seen: map[string]bool{}, us: stixID("identity", breakwaterNamespace, "breakwater")}
 }
 
 // uuid5 is RFC 9562's name-based UUID.
@@ -122,7 +124,7 @@ func (e *stixExport) alert(a *breakwater.Alert) error {
 	labels, confidence := []string{"severity:" + string(a.Severity)}, int(math.Round(a.Confidence*100))
 	for _, technique := range a.Techniques {
 		pattern := stixID("attack-pattern", breakwaterNamespace, technique)
-		if err := e.once(stixTechnique(pattern, technique, a), stixEpoch); err != nil {
+		if err := e.once(e.technique(pattern, technique, a), stixEpoch); err != nil {
 			return err
 		}
 		sighting := stixObject{
@@ -155,8 +157,9 @@ func stixAlert(a *breakwater.Alert) []stixObject {
 	return []stixObject{{"source_name": "breakwater", "external_id": a.ID.String()}}
 }
 
-// stixTechnique is an ATT&CK technique. Its name is known where it is the alert's own; else the id must do.
-func stixTechnique(id, technique string, a *breakwater.Alert) stixObject {
+// technique is an ATT&CK technique, by the name that the catalogue has for it, so that all exports say the same of one
+// id; of one that it does not know, by that of the alert, or else by its id.
+func (e *stixExport) technique(id, technique string, a *breakwater.Alert) stixObject {
 	name := technique
 	for _, s := range a.Sources {
 		if s.Technique == technique && s.TechniqueName != "" {
@@ -166,8 +169,11 @@ func stixTechnique(id, technique string, a *breakwater.Alert) stixObject {
 	if a.AttackType == technique && a.AttackName != "" {
 		name = a.AttackName
 	}
+	if o, known := e.catalogue.Lookup(technique); known {
+		name = o.Name
+	}
 	return stixObject{"type": "attack-pattern", "id": id, "name": name, "external_references": []stixObject{{
-		"source_name": "mitre-attack", "external_id": technique, "url": "https://attack.mitre.org/techniques/" + strings.ReplaceAll(technique, ".", "/") + "/",
+		"source_name": "mitre-attack", "external_id": technique, "url": techniqueURL(technique),
 	}}}
 }
 

@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"io"
-	"slices"
 	"sync"
 
 	"breakwater"
@@ -104,7 +103,6 @@ func (c *Catalogue) Write(w io.Writer, texts bool) error {
 	b.WriteString("\n},\n\"flows\":[")
 	for i, f := range c.flows {
 		b.WriteString(separator(i))
-		f.Edges = slices.Clip(f.Edges)
 		line(f)
 	}
 	b.WriteString("\n]}\n")

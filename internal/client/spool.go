@@ -21,6 +21,9 @@ import (
 	"breakwater"
 )
 
+// More than 600 lines, because what is on disk, what is given up when there is no room, and what a crash leaves are one
+// decision: whoever changes one must have the others before him.
+
 // The form of a spool: a folder of segments, each a file named by its number, 0000000001.all. A segment begins with
 // spoolMagic; records follow, each 4 bytes of length and 4 of checksum (CRC-32C of the JSON, both little-endian) and the
 // batch as JSON. A segment whose windows were given up is 0000000001.few.
@@ -192,7 +195,7 @@ func (s *Spool) Put(ctx context.Context, b breakwater.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, record := range records {
-		for s.Wait && s.size+int64(len(record))+headerSize > s.max && s.pending() {
+		for s.Wait && (s.size+int64(len(record))+headerSize > s.max || s.inMemory+int64(len(record)) > memoryMax) && s.pending() {
 			if err := s.pause(ctx); err != nil {
 				return err
 			}
@@ -314,8 +317,8 @@ func (s *Spool) append(record []byte) {
 	s.inMemory += int64(len(record))
 	for s.inMemory > memoryMax && s.giveUp() {
 		s.tell("the spool's disk takes nothing and memory is full: data is being lost")
+		s.saveLost()
 	}
-	s.saveLost()
 }
 
 // giveUp takes the windows of the oldest record in memory that has some, else the oldest record, and reports whether
@@ -451,13 +454,7 @@ func (s *Spool) strip(i int) bool {
 	}
 	few := &segment{number: g.number, few: true, size: int64(len(kept))}
 	if few.size > headerSize {
-		tmp := filepath.Join(s.dir, few.name()+".tmp")
-		err := os.WriteFile(tmp, kept, 0o600)
-		if err == nil {
-			err = os.Rename(tmp, filepath.Join(s.dir, few.name()))
-		}
-		if err != nil { // as on a full disk
-			os.Remove(tmp)
+		if keep(s.dir, few.name(), kept) != nil { // as on a full disk
 			return false
 		}
 	}
@@ -584,7 +581,7 @@ func encode(b breakwater.Batch) ([][]byte, error) {
 		cut := func(n int) int { return (n + 1) / 2 }
 		switch w, d, a := len(b.Windows), len(b.Detections), len(b.Assets); {
 		case w > 1:
-			first = breakwater.Batch{FacilityID: b.FacilityID, Windows: b.Windows[:cut(w)]}
+			first.Windows, first.Detections, first.Assets = b.Windows[:cut(w)], nil, nil
 			rest = breakwater.Batch{FacilityID: b.FacilityID, Windows: b.Windows[cut(w):], Detections: b.Detections, Assets: b.Assets}
 		case d > 1:
 			first.Detections, first.Assets = b.Detections[:cut(d)], nil
@@ -631,10 +628,7 @@ func (s *Spool) saveLost() {
 	if err != nil {
 		return
 	}
-	path := filepath.Join(s.dir, "lost.json")
-	if os.WriteFile(path+".tmp", text, 0o600) == nil {
-		_ = os.Rename(path+".tmp", path)
-	}
+	_ = keep(s.dir, "lost.json", text)
 }
 
 // tell logs what goes wrong, once a minute at most.

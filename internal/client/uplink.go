@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -227,6 +228,7 @@ func (u *Uplink) sendLearned(ctx context.Context) error {
 			return err
 		}
 		u.Log.Error("the server will not take what was learned", "err", err)
+		u.etag = "" // the server's own was not fetched while this one waited
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -252,7 +254,8 @@ func (u *Uplink) configure(ctx context.Context) error {
 		return err
 	}
 	u.mu.Lock()
-	defer u.mu.Unlock()
+	waits := u.learned != nil
+	u.mu.Unlock()
 	var c Change
 	if config.RulesHash != u.kept.RulesHash {
 		c.Rules = make([]string, 0, len(config.Rules))
@@ -261,7 +264,7 @@ func (u *Uplink) configure(ctx context.Context) error {
 		}
 	}
 	// What was learned here and waits to be sent up is newer than what is there.
-	if config.BaselineVersion > 0 && config.BaselineVersion != u.kept.BaselineVersion && u.learned == nil {
+	if config.BaselineVersion > 0 && config.BaselineVersion != u.kept.BaselineVersion && !waits {
 		if c.Baseline, err = u.Client.Baseline(ctx, u.Facility); err != nil {
 			return err
 		}
@@ -280,6 +283,12 @@ func (u *Uplink) configure(ctx context.Context) error {
 		}
 		models[m.Kind] = keptModel{m.Version, file}
 		c.Models = append(c.Models, file)
+	}
+	// What is fetched may take minutes, and Learned, which packets wait for, wants the lock: it is taken from here on.
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.learned != nil {
+		c.Baseline = nil
 	}
 	if c.Rules != nil {
 		u.kept.Rules, u.kept.RulesHash = c.Rules, config.RulesHash
@@ -310,11 +319,18 @@ func (u *Uplink) keepConfig() {
 // keep writes a file so that it is there whole or as it was before.
 func keep(dir, name string, text []byte) error {
 	path := filepath.Join(dir, name)
-	err := os.WriteFile(path+".tmp", text, 0o600)
+	f, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err == nil {
-		err = os.Rename(path+".tmp", path)
+		_, err = f.Write(text)
+		if err == nil {
+			err = f.Sync() // or a power failure could leave the name without what it names
+		}
+		if err = errors.Join(err, f.Close()); err == nil {
+			err = os.Rename(path+".tmp", path)
+		}
 	}
 	if err != nil {
+		os.Remove(path + ".tmp")
 		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "cannot write " + path + ": check its permissions and the room on its disk", Err: err}
 	}
 	return nil

@@ -331,12 +331,16 @@ func zeekExceptionCode(name string) uint8 {
 
 // dnp3 is a request and its reply, as far as Zeek saw both.
 func (z *zeekLine) dnp3() error {
-	told := false
+	var events []*breakwater.Event
 	tell := func(name *string, kind breakwater.Kind, fromResp bool, as func(*breakwater.Event)) error {
 		if name == nil || *name == "" || *name == "-" {
 			return nil
 		}
 		code, ok := dnp3Codes[*name]
+		if n, found := strings.CutPrefix(*name, "unknown-"); found {
+			number, err := strconv.ParseUint(n, 10, 8)
+			code, ok = uint8(number), err == nil
+		}
 		if !ok {
 			return fmt.Errorf("has a DNP3 function %.40q that Zeek does not have", *name)
 		}
@@ -344,8 +348,7 @@ func (z *zeekLine) dnp3() error {
 		e.Function, e.FunctionName = code, strings.ToLower(strings.ReplaceAll(*name, "_", " "))
 		e.Class = dnp3Class(code)
 		as(e)
-		told = true
-		z.emit(e)
+		events = append(events, e)
 		return nil
 	}
 	var asked *breakwater.Event
@@ -362,8 +365,11 @@ func (z *zeekLine) dnp3() error {
 	}); err != nil {
 		return err
 	}
-	if !told {
+	if len(events) == 0 {
 		return errors.New("names no DNP3 function")
+	}
+	for _, e := range events { // none of a row that is rejected
+		z.emit(e)
 	}
 	return nil
 }
@@ -483,10 +489,10 @@ func clean(text string, most int) string {
 	if len(text) > most {
 		text = text[:most]
 	}
-	return strings.ToValidUTF8(strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '
 		}
 		return r
-	}, text), "")
+	}, strings.ToValidUTF8(text, ""))
 }

@@ -13,13 +13,3 @@
 // there, so that the same scenario has the same outcome each time. All data times of a run count from one whole second:
 // the same run gives the same detections at the same moments after it.
 package demo
-
-import "fmt"
-
-// plural is "1 thing" or "2 things".
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}

@@ -144,6 +144,11 @@ func (r *Runner) stock(ctx context.Context, f plant.Facility) error {
 			return nil
 		}
 		p := r.post(f.ID)
+		r.mu.Lock()
+		if p.leave != nil { // a plant that simply runs may have begun without these minutes
+			p.leave()
+		}
+		r.mu.Unlock()
 		select {
 		case p.taken <- struct{}{}:
 			player := FLRound
@@ -155,7 +160,7 @@ func (r *Runner) stock(ctx context.Context, f plant.Facility) error {
 			return err
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(50 * time.Millisecond): // somebody plays there, and begins with as much of it
+		case <-time.After(250 * time.Millisecond): // a scenario is played there, and begins with as much of it
 		}
 	}
 }

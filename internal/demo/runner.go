@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,7 +116,7 @@ func (r *Runner) Start(ctx context.Context, q Request) (breakwater.DemoRun, erro
 	}
 	if q.Facility != "" {
 		if !slices.Contains(facilities(), q.Facility) {
-			return none, &breakwater.Error{Kind: breakwater.Invalid, Field: "facility_id", Message: fmt.Sprintf("facility %q is none of the demo's: these are %s", q.Facility, facilityList())}
+			return none, &breakwater.Error{Kind: breakwater.Invalid, Field: "facility_id", Message: fmt.Sprintf("facility %q is none of the demo's: these are %s", q.Facility, strings.Join(facilities(), ", "))}
 		}
 		if one {
 			run.Facilities = []string{q.Facility}
@@ -301,13 +302,4 @@ func facilities() []string {
 		ids[i] = plant.Demo[i].ID
 	}
 	return ids
-}
-
-func facilityList() string {
-	ids := facilities()
-	text := ids[0]
-	for _, id := range ids[1:] {
-		text += ", " + id
-	}
-	return text
 }

@@ -60,7 +60,10 @@ func (t *teller) save(ctx context.Context) error {
 func (t *teller) end(ctx context.Context, err error) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	t.run.EndedAt = &now
-	t.run.Status, t.run.Progress, t.run.Stage = breakwater.DemoCompleted, 100, "ended"
+	t.run.Status, t.run.Stage = breakwater.DemoCompleted, "ended"
+	if err == nil {
+		t.run.Progress = 100
+	}
 	missing := 0
 	for _, c := range t.run.Expected {
 		if !c.Found {
@@ -74,7 +77,7 @@ func (t *teller) end(ctx context.Context, err error) {
 			t.run.Status = breakwater.DemoInterrupted
 		}
 	case missing > 0:
-		t.run.Status, t.run.Message = breakwater.DemoFailed, plural(missing, "expectation")+" not met"
+		t.run.Status, t.run.Message = breakwater.DemoFailed, breakwater.Plural(missing, "expectation")+" not met"
 	}
 	if err := t.save(ctx); err != nil {
 		t.Log.Warn("the end of a demo was not saved", "scenario", t.run.Scenario, "err", err)

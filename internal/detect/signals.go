@@ -192,13 +192,7 @@ func (e *Engine) Frame(f *breakwater.Frame) {
 	if f.Time.After(e.now) {
 		e.now = f.Time
 	}
-	transport := f.Protocol
-	switch transport {
-	case breakwater.Modbus, breakwater.DNP3:
-		transport = breakwater.TCP
-	case breakwater.DNS:
-		transport = breakwater.UDP
-	}
+	transport := transportOf(f.Protocol)
 	t, fromServer := e.strangers[talkKey{f.Src.Addr, f.Dst.Addr, transport, f.Dst.Port}], false
 	if t == nil {
 		t, fromServer = e.strangers[talkKey{f.Dst.Addr, f.Src.Addr, transport, f.Src.Port}], true
@@ -227,15 +221,20 @@ func (e *Engine) moment(ev *breakwater.Event, raised signal, client, server neti
 	return m
 }
 
+// transportOf is what carries a protocol, as conversations are known by.
+func transportOf(p breakwater.Protocol) breakwater.Protocol {
+	switch p {
+	case breakwater.Modbus, breakwater.DNP3:
+		return breakwater.TCP
+	case breakwater.DNS:
+		return breakwater.UDP
+	}
+	return p
+}
+
 // talk finds or begins the conversation of an event.
 func (e *Engine) talk(ev *breakwater.Event, client, server breakwater.Endpoint) *talk {
-	k := talkKey{client.Addr, server.Addr, ev.Protocol, server.Port}
-	switch ev.Protocol {
-	case breakwater.Modbus, breakwater.DNP3:
-		k.transport = breakwater.TCP
-	case breakwater.DNS:
-		k.transport = breakwater.UDP
-	}
+	k := talkKey{client.Addr, server.Addr, transportOf(ev.Protocol), server.Port}
 	if t := e.talks[k]; t != nil {
 		return t
 	}

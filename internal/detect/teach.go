@@ -87,14 +87,7 @@ func taughtKeys(rule *Rule, of string, talk breakwater.Conversation) (keys []key
 		return nil, "it names no client and server"
 	}
 	if rule.signals&sigNewPair != 0 {
-		transport := talk.Protocol
-		switch transport {
-		case breakwater.Modbus:
-			transport = breakwater.TCP
-		case breakwater.DNS:
-			transport = breakwater.UDP
-		}
-		keys = append(keys, key{kind: kindPair, a: talk.Client, b: talk.Server, protocol: transport, n: uint32(talk.Port)})
+		keys = append(keys, key{kind: kindPair, a: talk.Client, b: talk.Server, protocol: transportOf(talk.Protocol), n: uint32(talk.Port)})
 	}
 	if rule.signals&sigNewWriter != 0 {
 		keys = append(keys, key{kind: kindWriter, a: talk.Client, b: talk.Server})

@@ -71,6 +71,23 @@ func TestTeach(t *testing.T) {
 	}
 }
 
+// A pair is known by what carries its protocol, also where the alert names the protocol.
+func TestTeachCarrier(t *testing.T) {
+	t.Parallel()
+	const event = "1s 10.0.0.11 > 10.0.0.12 tcp 20000 opened"
+	for _, p := range []breakwater.Protocol{breakwater.TCP, breakwater.DNP3, breakwater.Modbus} {
+		b := learnedFrom(t, week...)
+		a, _ := alertOf(t, b, "new-talker-pair", event)
+		a.Sources[0].Talk.Protocol = p
+		if _, err := b.Teach(shippedRules(t), a); err != nil {
+			t.Errorf("%s: %v", p, err)
+		}
+		if _, again := alertOf(t, b, "new-talker-pair", event); len(again) > 0 {
+			t.Errorf("%s: told again: %s", p, again[0].Evidence)
+		}
+	}
+}
+
 func TestTeachRefuses(t *testing.T) {
 	t.Parallel()
 	rules := shippedRules(t)

@@ -45,7 +45,7 @@ const burstGap = time.Minute
 // slack is how far from a burst an alert may lie and still be about it: detections are made by the second.
 const slack = time.Second
 
-// Score counts packets. Positive is what is labelled, or said, to be of an attack.
+// Score counts packets, seconds or rows. Positive is what is labelled, or said, to be of an attack.
 type Score struct{ TruePositive, FalsePositive, TrueNegative, FalseNegative int }
 
 func (s *Score) count(labelled, said bool) {
@@ -77,7 +77,7 @@ func (s Score) Recall() float64 { return ratio(s.TruePositive, s.FalseNegative) 
 // F1 is the harmonic mean of precision and recall.
 func (s Score) F1() float64 { return ratio(2*s.TruePositive, s.FalsePositive+s.FalseNegative) }
 
-// FalsePositiveRate is the part of the harmless packets that was said to be of an attack.
+// FalsePositiveRate is the part of what is harmless that was said to be of an attack.
 func (s Score) FalsePositiveRate() float64 { return ratio(s.FalsePositive, s.TrueNegative) }
 
 // ratio is a of a+b.

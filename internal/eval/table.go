@@ -154,8 +154,8 @@ const folds = 5
 // threshold is the part of the validation scores that lies under the threshold: one usual row in a hundred is over it.
 const threshold = 0.99
 
-// said trains one model for each fold, told calls between them, without it, and says of each row of each test whether it is anomalous: the mean of
-// the models' scores is over the threshold, a quantile of the scores that each fold got from the model that did not know
+// said trains one model for each fold, without it, calls told after each, and says of each row of each test whether it is
+// anomalous: the mean of the models' scores is over the threshold, a quantile of the scores that each fold got from the model that did not know
 // it. Rows before the first whole context are not anomalous.
 func (r recipe) said(t trial, told func()) ([][]bool, error) {
 	var usual [folds][]float64

@@ -163,7 +163,7 @@ func thin(vectors [][]float64, most int) [][]float64 {
 
 // network makes the network of shared parameters.
 func (s Shape) network(params []float32) (*ml.Network, error) {
-	n, err := ml.NewNetwork(s.inputs(), s.Hidden, 1)
+	n, err := s.Untrained()
 	if err != nil {
 		return nil, err
 	}

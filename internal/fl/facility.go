@@ -82,24 +82,23 @@ func Marked(windows []breakwater.Window, doubted []breakwater.Span, attacked []t
 		return data
 	}
 	rowOf := make([]int, 0, len(windows)) // where seconds are missing, rows of NaN were filled in
-	seconds := make(map[int64]int, len(windows))
 	for row, values := range data.Rows {
 		if !math.IsNaN(values[0]) {
-			seconds[windows[len(rowOf)].Time.Unix()] = row
 			rowOf = append(rowOf, row)
 		}
 	}
 	data.Marks = make([]Mark, len(data.Rows))
-	for _, span := range doubted {
-		first := sort.Search(len(windows), func(i int) bool { return windows[i].End().After(span.From) })
-		for i := first; i < len(windows) && !windows[i].Time.After(span.To); i++ {
-			data.Marks[rowOf[i]] = Doubted
+	mark := func(from, to time.Time, as Mark) {
+		first := sort.Search(len(windows), func(i int) bool { return windows[i].End().After(from) })
+		for i := first; i < len(windows) && !windows[i].Time.After(to); i++ {
+			data.Marks[rowOf[i]] = as
 		}
 	}
+	for _, span := range doubted {
+		mark(span.From, span.To, Doubted)
+	}
 	for _, t := range attacked {
-		if row, ok := seconds[t.Unix()]; ok {
-			data.Marks[row] = Attack
-		}
+		mark(t, t, Attack)
 	}
 	return data
 }

@@ -88,6 +88,9 @@ type Shape struct {
 // inputs is the length of a vector.
 func (s Shape) inputs() int { return len(s.Names) * s.Context.Blocks }
 
+// Untrained are the parameters that a federation of this shape begins with, the same for all.
+func (s Shape) Untrained() (*ml.Network, error) { return ml.NewNetwork(s.inputs(), s.Hidden, 1) }
+
 // Windows is the shape of the network that facilities detect with: the minute before, of a window's features.
 var Windows = Shape{Names: ml.WindowFeatures, Context: ml.Minute, Hidden: []int{32, 12, 32}}
 
@@ -157,14 +160,6 @@ func (c *Coordinator) Join(client Client) error {
 	c.mu.Unlock()
 	c.poke()
 	return nil
-}
-
-// Leave lets a client of this process go.
-func (c *Coordinator) Leave(id string) {
-	c.ready()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.joined, id)
 }
 
 // Trigger makes a new round wait for its turn and gives it back as it stands. Rounds run one at a time, in order. Where

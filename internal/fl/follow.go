@@ -29,7 +29,9 @@ func (f *Follower) Run(ctx context.Context) {
 		var task Task
 		examples := int64(0)
 		if f.Examples != nil {
-			examples = f.Examples()
+			if n := f.Examples(); n >= int64(Windows.Context.Span()+leastVectors) { // as of facilities whose windows are in the store
+				examples = n
+			}
 		}
 		err := f.Server.JoinFederation(ctx, f.ID, f.FacilityID, examples, &task)
 		if err == nil {

@@ -127,7 +127,9 @@ func (r *round) show(ctx context.Context, began time.Time, how func(*round, *bre
 	}
 	report := breakwater.RoundReport{Phase: phases[r.run.Step].phase}
 	var expected *time.Time
-	report.Progress, expected = how(r, shown, began)
+	if report.Progress, expected = how(r, shown, began); report.Progress <= shown.Progress && expected == nil {
+		return nil // nothing new
+	}
 	if shown, err = r.Store.Advance(ctx, r.run, r.run.Step, nil, report, nil, expected, now()); err == nil {
 		r.tell(shown)
 	}

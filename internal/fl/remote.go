@@ -145,7 +145,7 @@ func (c *Coordinator) TakeUpdate(ctx context.Context, round int64, client string
 			return &breakwater.Error{Kind: breakwater.Invalid, Field: "body", Message: fmt.Sprintf("the body holds %d numbers; the round's parameters are %d", len(change), len(base.Params))}
 		}
 	}
-	_, err = c.Store.SaveUpdate(ctx, round, store.Update{ClientID: client, Examples: examples, Change: change}, int64(len(body)), now())
+	err = c.Store.SaveUpdate(ctx, round, store.Update{ClientID: client, Examples: examples, Change: change}, int64(len(body)), now())
 	c.poke()
 	return err
 }
@@ -165,7 +165,7 @@ func (c *Coordinator) TakeEvaluation(ctx context.Context, round int64, client st
 		return err
 	}
 	// Shown first: with the last evaluation the round goes on, perhaps to its end.
-	if known, err := c.Store.Client(ctx, client); err == nil && run.Step == store.StepEvaluate {
+	if known, err := c.Store.Client(ctx, client); err == nil && run.Step == store.StepEvaluate && slices.ContainsFunc(run.Members, func(m store.Member) bool { return m.ID == client }) {
 		accuracy := found.Accuracy()
 		known.Accuracy, known.Progress, known.Status = &accuracy, 100, breakwater.ClientActive
 		if err := c.report(ctx, *known); err != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"breakwater"
 	"breakwater/internal/fl/privacy"
@@ -158,7 +159,12 @@ func (r *round) save(ctx context.Context, i int) error {
 
 // fail ends the round. What it made is not kept.
 func (r *round) fail(ctx context.Context, why failed) error {
-	reason := string(why)
+	reason := strings.Map(func(c rune) rune { // one line, as Round.End wants it
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, string(why))
 	if len(reason) > 200 {
 		reason = strings.ToValidUTF8(reason[:197], "") + "…"
 	}
@@ -233,6 +239,7 @@ func (r *round) there(ctx context.Context) ([]store.Member, error) {
 	}
 	for _, m := range remote { // a client that stands at its facility goes before one that knows of it here
 		if m.Examples > 0 {
+			maps.DeleteFunc(all, func(_ string, o store.Member) bool { return !o.Remote && o.FacilityID == m.FacilityID })
 			all[m.ID] = m
 		}
 	}
@@ -256,7 +263,7 @@ func (r *round) distribute(ctx context.Context) error {
 		r.run.Base = newest.Version
 		return nil
 	}
-	n, err := ml.NewNetwork(r.plan.Shape.inputs(), r.plan.Shape.Hidden, 1)
+	n, err := r.plan.Shape.Untrained()
 	if err != nil {
 		return failed(err.Error())
 	}

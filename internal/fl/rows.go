@@ -108,6 +108,7 @@ func (r *Rows) Put(b breakwater.Batch) error {
 		}
 	}
 	if _, err := r.file.Write(out); err != nil {
+		_ = r.file.Truncate(int64(r.records) * recordSize) // or what follows a part of a record could not be read
 		return r.failed(err)
 	}
 	r.records += len(out) / recordSize
@@ -118,10 +119,10 @@ func (r *Rows) Put(b breakwater.Batch) error {
 // turn begins a new file; the newer one becomes the older. The lock is held.
 func (r *Rows) turn() error {
 	err := r.file.Close()
-	if err == nil {
+	if err == nil || errors.Is(err, os.ErrClosed) { // closed by a turn that failed
 		err = os.Rename(filepath.Join(r.dir, newerRows), filepath.Join(r.dir, olderRows))
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // renamed by a turn that failed
 		return r.failed(err)
 	}
 	return r.open()

@@ -470,6 +470,21 @@ func TestRows(t *testing.T) {
 	if _, err := OpenRows(filepath.Join(dir, "none")); breakwater.KindOf(err) != breakwater.Unavailable {
 		t.Errorf("no folder: %v", err)
 	}
+
+	// A turn of the files that failed half way is done by the next one.
+	if err := r.turn(); err != nil {
+		t.Errorf("after a turn that closed and did not rename: %v", err)
+	}
+	if err := errors.Join(r.file.Close(), os.Rename(filepath.Join(dir, newerRows), filepath.Join(dir, olderRows))); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.turn(); err != nil {
+		t.Errorf("after a turn that renamed and did not open: %v", err)
+	}
+	put(breakwater.Batch{Windows: []breakwater.Window{second(9000)}})
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestEvaluationCheck(t *testing.T) {

@@ -406,22 +406,21 @@ func (n *Network) forward(values [][]float32, rows int) {
 
 // Loss is the mean squared error over scaled vectors.
 func (n *Network) Loss(rows []float32) float64 {
-	width := n.sizes[0]
-	errs, work := make([]float32, width), make([]float32, n.workspace())
-	sum := 0.0
-	for at := 0; at+width <= len(rows); at += width {
-		sum += n.score(rows[at:at+width], errs, work)
-	}
-	return sum / float64(max(len(rows)/width, 1))
+	return n.mean(rows, func(loss float64) float64 { return loss })
 }
 
 // missing is by how much the errors of scaled vectors lie under a margin, the mean.
 func (n *Network) missing(rows []float32, margin float64) float64 {
+	return n.mean(rows, func(loss float64) float64 { return max(margin-loss, 0) })
+}
+
+// mean is that of something of each vector's error; 0 for none.
+func (n *Network) mean(rows []float32, of func(loss float64) float64) float64 {
 	width := n.sizes[0]
 	errs, work := make([]float32, width), make([]float32, n.workspace())
 	sum := 0.0
 	for at := 0; at+width <= len(rows); at += width {
-		sum += max(margin-n.score(rows[at:at+width], errs, work), 0)
+		sum += of(n.score(rows[at:at+width], errs, work))
 	}
 	return sum / float64(max(len(rows)/width, 1))
 }

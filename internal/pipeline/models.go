@@ -23,7 +23,7 @@ type modelsAtWork struct {
 	seconds  int
 }
 
-// news are the models that became active since it was asked last.
+// news are the models that became active since it was asked last. One that cannot be had keeps no other back.
 func (w *modelsAtWork) news(ctx context.Context) (models []*ml.Model, err error) {
 	active, err := w.server.Store.ActiveModels(ctx, w.facility)
 	if err != nil {
@@ -33,22 +33,31 @@ func (w *modelsAtWork) news(ctx context.Context) (models []*ml.Model, err error)
 		if w.versions[v.Kind] == v.Version {
 			continue
 		}
-		_, file, err := w.server.Store.ModelFile(ctx, v.Version)
-		if err != nil {
-			return models, err
-		}
-		m, err := detect.ReadModel(file)
-		if err != nil {
-			return models, &breakwater.Error{Kind: breakwater.Internal, Err: err,
-				Message: fmt.Sprintf("the saved %s %d of facility %s cannot be read: train anew, or roll back to an older version", v.Kind, v.Version, w.facility)}
+		m, failed := w.read(ctx, v)
+		if failed != nil {
+			err = failed
+			continue
 		}
 		w.versions[v.Kind] = v.Version
 		models = append(models, m)
 	}
-	return models, nil
+	return models, err
 }
 
-// changed is a Sensor's Changed. A store that cannot be asked now is asked again later; who sends to it meanwhile says so.
+func (w *modelsAtWork) read(ctx context.Context, v breakwater.ModelVersion) (*ml.Model, error) {
+	_, file, err := w.server.Store.ModelFile(ctx, v.Version)
+	if err != nil {
+		return nil, err
+	}
+	m, err := detect.ReadModel(file)
+	if err != nil {
+		return nil, &breakwater.Error{Kind: breakwater.Internal, Err: err,
+			Message: fmt.Sprintf("the saved %s %d of facility %s cannot be read: train anew, or roll back to an older version", v.Kind, v.Version, w.facility)}
+	}
+	return m, nil
+}
+
+// changed is a Sensor's Changed. What cannot be had now is asked for again later: the sensor goes on with what it has.
 func (w *modelsAtWork) changed(ctx context.Context) *Setup {
 	if w.seconds++; w.seconds%modelsEvery != 0 {
 		return nil

@@ -84,7 +84,9 @@ func TestModelsAtWork(t *testing.T) {
 	if _, _, err := s.Store.SaveModel(ctx, breakwater.ModelVersion{FacilityID: "north", Kind: "autoencoder", Source: breakwater.Federated, CreatedAt: t0}, []byte("BWMODEL\x09")); err != nil {
 		t.Fatal(err)
 	}
-	asked(modelsEvery) // takes up the forest
+	if got := asked(modelsEvery); len(got) != 1 || got[0].Kind() != ml.IsolationForest {
+		t.Errorf("beside one that cannot be read it is told of %d models", len(got))
+	}
 	if got := asked(modelsEvery); len(got) != 0 {
 		t.Errorf("it is told of %d models that cannot be read", len(got))
 	}

@@ -52,8 +52,7 @@ func (s *Server) Observe(ctx context.Context, facility string, shown []breakwate
 	if s.Outlook == nil || len(shown) == 0 {
 		return nil
 	}
-	known, _ := s.facilities.LoadOrStore(facility, new(intake))
-	in := known.(*intake)
+	in := s.intake(facility)
 	in.Lock()
 	defer in.Unlock()
 	return s.observe(ctx, in, facility, shown)
@@ -74,8 +73,7 @@ func (s *Server) Review(ctx context.Context, p *breakwater.Prediction) error {
 	if s.Outlook == nil {
 		return nil
 	}
-	known, _ := s.facilities.LoadOrStore(p.FacilityID, new(intake))
-	in := known.(*intake)
+	in := s.intake(p.FacilityID)
 	in.Lock()
 	defer in.Unlock()
 	in.looked = false // its end may be the next

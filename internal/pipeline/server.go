@@ -36,6 +36,12 @@ type intake struct {
 	due     time.Time // when the next open prediction expires, by data time; zero: none is open
 }
 
+// intake is that of a facility.
+func (s *Server) intake(facility string) *intake {
+	in, _ := s.facilities.LoadOrStore(facility, new(intake))
+	return in.(*intake)
+}
+
 // Load is what a Server has taken in since it was made. It has no clock: who looks twice knows how fast that is.
 type Load struct {
 	Events  int64            // messages decoded; windows and detections where a sensor sends only those
@@ -70,8 +76,7 @@ func (s *Server) Receive(ctx context.Context, b breakwater.Batch) error {
 	}
 	s.pending.Add(1)
 	defer s.pending.Add(-1)
-	known, _ := s.facilities.LoadOrStore(b.FacilityID, new(intake))
-	in := known.(*intake)
+	in := s.intake(b.FacilityID)
 	in.Lock()
 	defer in.Unlock()
 

@@ -117,3 +117,17 @@ func TestContextSurvives(t *testing.T) {
 }
 
 func TestOnPostgres(t *testing.T) { storetest.Again(t) }
+
+// Text of packets that no database keeps does not hold up what comes behind it.
+func TestReceiveKeepsOddText(t *testing.T) {
+	t.Parallel()
+	db := newStore(t)
+	d := breakwater.Detection{FacilityID: "north", Time: t0, Layer: 1, Model: "scan", Asset: "10.0.0.57", Severity: breakwater.High, Confidence: .5, Title: "scan", Evidence: "named \x00 and \x1b[2J", Count: 1}
+	if err := newServer(t, db).Receive(t.Context(), breakwater.Batch{FacilityID: "north", Detections: []breakwater.Detection{d}}); err != nil {
+		t.Fatal(err)
+	}
+	page, err := db.Alerts(t.Context(), store.AlertQuery{Page: 1, Limit: 10})
+	if err != nil || len(page.Alerts) != 1 || page.Alerts[0].Description != "named \ufffd and \ufffd[2J" {
+		t.Errorf("%+v, %v", page.Alerts, err)
+	}
+}

@@ -47,7 +47,7 @@ const (
 
 	highSwitch = 3.6 // m
 	lowSwitch  = 0.8
-	dryRun     = 500 // mm in T-101, at which P-101 stops whatever else is asked of it
+	dryRun     = 500 // mm in T-101, at which automatic control stops P-101
 )
 
 // plc is the controller of one stage: its registers, control logic and Modbus server. It knows no network, so that
@@ -85,7 +85,7 @@ func newWorks(f *Facility, random func(name string) *rand.Rand) *works {
 		p.coils[coilPump], p.coils[coilValve], p.coils[coilAuto] = true, true, true
 	}
 	h := &w.intake.holding
-	h[holdStop], h[holdStart], h[holdValve], h[holdInletOpen], h[holdInletShut] = f.run.stop, f.run.start, f.run.inlet, f.run.inletOpen, f.run.inletAt
+	h[holdStop], h[holdStart], h[holdValve], h[holdInletOpen], h[holdInletShut] = f.run.stop, f.run.start, f.run.inlet, f.run.inletOpen, f.run.inletShut
 	h = &w.treat.holding
 	h[holdValve], h[holdDose] = f.run.outlet, f.run.dose
 	w.intake.measured[measuredOther] = uint16(w.process.treated * 1000)

@@ -14,7 +14,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -160,16 +159,9 @@ func within(stages int) time.Duration {
 func timeframe(d time.Duration) string {
 	switch {
 	case d >= 48*time.Hour:
-		return "within " + plural(int(d/(24*time.Hour)), "day")
+		return "within " + breakwater.Plural(int(d/(24*time.Hour)), "day")
 	case d >= 2*time.Hour:
-		return "within " + plural(int(d/time.Hour), "hour")
+		return "within " + breakwater.Plural(int(d/time.Hour), "hour")
 	}
-	return "within " + plural(int(d/time.Minute), "minute")
-}
-
-func plural(n int, unit string) string {
-	if n != 1 {
-		unit += "s"
-	}
-	return strconv.Itoa(n) + " " + unit
+	return "within " + breakwater.Plural(int(d/time.Minute), "minute")
 }

@@ -134,7 +134,7 @@ func (p places) block(n int) []uint64 {
 	return p[n*blockWords : (n+1)*blockWords]
 }
 
-// unpack adds the places of a packed block.
+// unpackBlock adds the places of a packed block.
 func unpackBlock(into []uint64, packed []byte) {
 	if len(packed) == blockBytes {
 		for i := range into {

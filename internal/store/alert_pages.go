@@ -55,8 +55,7 @@ type AlertPage struct {
 
 // Alerts lists alerts. The page and the totals are of one state. Errors are of kind Invalid where the query is wrong.
 func (s *Store) Alerts(ctx context.Context, q AlertQuery) (AlertPage, error) {
-	page, err := s.alerts(ctx, q, MaxPage)
-	return page, err
+	return s.alerts(ctx, q, MaxPage)
 }
 
 // ExportAlerts gives all alerts of a filter, newest first, a page of each state: an alert that changes meanwhile is
@@ -282,7 +281,7 @@ func (w *walk) run(chosen places, all extent) (total int, err error) {
 
 func (w *walk) done() bool { return len(w.found) >= w.want }
 
-// column goes along the column, from where the page begins. The set is some of all alerts, and holds one at least.
+// column goes along the column, from where the page begins. The set is some of all alerts.
 func (w *walk) column(all int) error {
 	n := w.set.count()
 	if n == 0 {

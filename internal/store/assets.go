@@ -23,7 +23,7 @@ type AssetFilter struct {
 	Protocols []breakwater.Protocol
 	Zones     []string
 	Vendors   []string
-	Search    string // a part of address, MAC, vendor, name or zone, whatever the case
+	Search    string // a part of address, MAC, vendor, name or zone, whatever the case (on SQLite that of A to Z)
 	Page      int    // from 1
 	Limit     int    // assets on a page, 1 to MaxPage
 }
@@ -54,10 +54,9 @@ func (s *Store) Assets(ctx context.Context, f AssetFilter) (AssetPage, error) {
 		where += " AND (" + strings.Join(any, " OR ") + ")"
 	}
 	if f.Search != "" {
-		args = append(args, "%"+like(strings.ToLower(f.Search))+"%")
-		n := len(args)
-		where += fmt.Sprintf(` AND (ip LIKE $%d ESCAPE '\' OR NOT behind_gateway AND (mac LIKE $%d ESCAPE '\' OR lower(vendor) LIKE $%d ESCAPE '\')
-			OR lower(name) LIKE $%d ESCAPE '\' OR lower(zone) LIKE $%d ESCAPE '\')`, n, n, n, n, n)
+		args = append(args, "%"+like(f.Search)+"%")
+		found := fmt.Sprintf(` LIKE lower(CAST($%d AS text)) ESCAPE '\'`, len(args)) // the engine's lower on both sides: SQLite's knows A to Z alone
+		where += " AND (ip" + found + " OR NOT behind_gateway AND (mac" + found + " OR lower(vendor)" + found + ") OR lower(name)" + found + " OR lower(zone)" + found + ")"
 	}
 	page := AssetPage{Assets: []breakwater.Asset{}}
 	err := s.view(ctx, "listing the assets of "+f.Facility, func(tx *sql.Tx) (err error) {
@@ -166,7 +165,6 @@ func mergeAssets(ctx context.Context, tx *sql.Tx, facility string, seen []breakw
 			order = append(order, at)
 		}
 	}
-	slices.Sort(order) // who locks rows of several facilities does so in one order
 	for _, at := range order {
 		if err := saveAsset(ctx, tx, at, known[at]); err != nil {
 			return err

@@ -26,6 +26,18 @@ func (s *Store) Baseline(ctx context.Context, facility string) (learned []byte, 
 	return []byte(text), version, s.failed("reading the baseline of "+facility, err)
 }
 
+// BaselineVersion is the version of what was learned of a facility; 0: nothing was.
+func (s *Store) BaselineVersion(ctx context.Context, facility string) (version int, err error) {
+	if err := breakwater.CheckFacilityID(facility); err != nil {
+		return 0, err
+	}
+	err = s.read.QueryRowContext(ctx, `SELECT version FROM baselines WHERE facility_id = $1`, facility).Scan(&version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return version, s.failed("reading the version of the baseline of "+facility, err)
+}
+
 // SaveBaseline replaces what was learned of a facility and gives the new version. What is the same as before keeps its
 // version. Where onlyIf > 0 it must be the version that is replaced: the error is of kind Outdated where another is there.
 // The error is of kind Invalid where learned is not JSON.

@@ -82,8 +82,9 @@ func CheckBatch(b breakwater.Batch) (newest time.Time, err error) {
 			newest = w.End()
 		}
 	}
-	for i := range b.Detections {
-		d := &b.Detections[i]
+	detections := clean(b.Detections)
+	for i := range detections {
+		d := &detections[i]
 		if d.FacilityID != b.FacilityID {
 			return bad("detections.facility_id", "a detection of facility %q", d.FacilityID)
 		}

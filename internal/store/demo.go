@@ -37,7 +37,9 @@ func (s *Store) BeginDemo(ctx context.Context, run breakwater.DemoRun, owner str
 		if err != nil {
 			return err
 		}
-		if n, err := added.RowsAffected(); err != nil || n == 0 {
+		if n, err := added.RowsAffected(); err != nil {
+			return err
+		} else if n == 0 {
 			return demoRuns(run.Scenario) // it began at the same moment
 		}
 		return nil

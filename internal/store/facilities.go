@@ -26,14 +26,23 @@ func (s *Store) Facilities(ctx context.Context, page, limit int) (FacilityPage, 
 			return err
 		}
 		out.Pages = (out.Total + limit - 1) / limit
+		open, _, err := unresolved.choose(ctx, tx)
+		if err != nil {
+			return err
+		}
+		active := map[string]int{}
+		if err := open.tallyKind(ctx, tx, termFacility, func(id string, n int) { active[id] = n }); err != nil {
+			return err
+		}
 		out.Facilities, err = many(ctx, tx, func(f *breakwater.Facility, scan func(...any) error) error {
 			var seen, heard stamp
 			var version, source sql.NullString
 			var clock, spooled, windows, detections sql.NullInt64
-			if err := scan(&f.ID, &seen, &f.Assets, &f.ActiveAlerts, &f.BaselineVersion,
+			if err := scan(&f.ID, &seen, &f.Assets, &f.BaselineVersion,
 				&version, &source, &heard, &clock, &spooled, &windows, &detections); err != nil {
 				return err
 			}
+			f.ActiveAlerts = active[f.ID]
 			if t := time.Time(seen); !t.IsZero() {
 				f.LastSeen = &t
 			}
@@ -42,8 +51,7 @@ func (s *Store) Facilities(ctx context.Context, page, limit int) (FacilityPage, 
 					ClockOffsetMS: clock.Int64, SpooledBytes: spooled.Int64, LostWindows: windows.Int64, LostDetections: detections.Int64}
 			}
 			return nil
-		}, `SELECT f.id, f.last_seen, (SELECT count(*) FROM assets a WHERE a.facility_id = f.id),
-			(SELECT count(*) FROM alerts a WHERE a.facility_id = f.id AND a.status IN ('new', 'acknowledged')), coalesce(b.version, 0),
+		}, `SELECT f.id, f.last_seen, (SELECT count(*) FROM assets a WHERE a.facility_id = f.id), coalesce(b.version, 0),
 			s.version, s.source, s.heard, s.clock_offset, s.spooled, s.lost_windows, s.lost_detections
 			FROM facilities f LEFT JOIN baselines b ON b.facility_id = f.id LEFT JOIN sensors s ON s.facility_id = f.id
 			ORDER BY f.id LIMIT $1 OFFSET $2`, limit, (page-1)*limit)

@@ -103,10 +103,16 @@ func (s *Store) QueueRound(ctx context.Context, scope string, plan json.RawMessa
 		if waiting >= RoundsWaiting {
 			return &breakwater.Error{Kind: breakwater.Conflict, Message: fmt.Sprintf("%d rounds wait already: trigger another when one of them has begun", waiting)}
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO fl_rounds
+		added, err := tx.ExecContext(ctx, `INSERT INTO fl_rounds
 			(id, round_number, status, phase, progress, first_progress, clients, start_time, last_update, reason, version, waiting)
-			VALUES ($1, $2, 'in-progress', 'distributing', 0, 0, '[]', $3, $3, '', 1, $4)`, id, number, stamp(now), true); err != nil {
+			VALUES ($1, $2, 'in-progress', 'distributing', 0, 0, '[]', $3, $3, '', 1, $4) ON CONFLICT DO NOTHING`, id, number, stamp(now), true)
+		if err != nil {
 			return err
+		}
+		if n, err := added.RowsAffected(); err != nil {
+			return err
+		} else if n == 0 {
+			return &breakwater.Error{Kind: breakwater.Conflict, Message: "another round was queued at the same moment: trigger again"}
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO fl_runs (round_id, scope, step, plan, members, eligible, base, candidate, bytes_down, bytes_up)
 			VALUES ($1, $2, $3, $4, '[]', 0, 0, 0, 0, 0)`, id, scope, string(StepWait), string(plan)); err != nil {
@@ -145,18 +151,24 @@ func (s *Store) RunOf(ctx context.Context, round int64) (run *Run, err error) {
 	return run, err
 }
 
+// runAt locks a run that must stand at a step; the error is of kind Outdated where it does not any more.
+func (s *Store) runAt(ctx context.Context, tx *sql.Tx, round int64, at Step) (*Run, error) {
+	run, err := oneRun(ctx, tx, round, s.forUpdate())
+	if err == nil && run.Step != at {
+		err = &breakwater.Error{Kind: breakwater.Outdated, Message: fmt.Sprintf("round %d stands at step %s, not %s: another coordinator was quicker", round, run.Step, at)}
+	}
+	return run, err
+}
+
 // Advance saves a run as it shall be, run.Step being what is to be done next, where it stands at step from; with it, in the
 // same transaction, what is shown of the round and of clients and, where it is not nil, a model, which gets a version or,
 // where it has one, another state. It begins a round whose turn has come. What report says of progress and bytes is made to
 // fit: neither falls. The error is of kind Outdated where the run does not stand there any more.
 func (s *Store) Advance(ctx context.Context, run *Run, from Step, model *GlobalModel, report breakwater.RoundReport, clients []breakwater.FLClient, expected *time.Time, now time.Time) (r *breakwater.Round, err error) {
 	err = s.change(ctx, fmt.Sprintf("saving step %s of round %d", run.Step, run.RoundID), func(tx *sql.Tx) error {
-		stored, err := oneRun(ctx, tx, run.RoundID, s.forUpdate())
+		stored, err := s.runAt(ctx, tx, run.RoundID, from)
 		if err != nil {
 			return err
-		}
-		if stored.Step != from {
-			return &breakwater.Error{Kind: breakwater.Outdated, Message: fmt.Sprintf("round %d stands at step %s, not %s: another coordinator was quicker", run.RoundID, stored.Step, from)}
 		}
 		if model != nil {
 			if err := saveGlobal(ctx, tx, model); err != nil {
@@ -169,7 +181,7 @@ func (s *Store) Advance(ctx context.Context, run *Run, from Step, model *GlobalM
 			}
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE fl_runs SET step = $2, members = $3, eligible = $4, base = $5, candidate = $6, deadline = $7 WHERE round_id = $1`,
-			run.RoundID, string(run.Step), jsonText{run.Members}, run.Eligible, run.Base, run.Candidate, optional(run.Deadline)); err != nil {
+			run.RoundID, string(run.Step), jsonText{run.Members}, run.Eligible, run.Base, run.Candidate, orNull(run.Deadline)); err != nil {
 			return err
 		}
 		run.Down, run.Up = stored.Down, stored.Up
@@ -187,10 +199,8 @@ func (s *Store) Advance(ctx context.Context, run *Run, from Step, model *GlobalM
 		if _, err := r.Report(report, now); err != nil {
 			return err
 		}
-		for _, c := range clients {
-			if _, err := saveClient(ctx, tx, c, &run.RoundID, now); err != nil {
-				return err
-			}
+		if err := saveClients(ctx, tx, clients, run.RoundID, now); err != nil {
+			return err
 		}
 		r.ExpectedEnd = expected
 		if err := saveRound(ctx, tx, r); err != nil {
@@ -209,12 +219,9 @@ func (s *Store) Advance(ctx context.Context, run *Run, from Step, model *GlobalM
 // state. Errors are as Advance's.
 func (s *Store) EndRun(ctx context.Context, run *Run, from Step, model *GlobalModel, status breakwater.RoundStatus, reason string, now time.Time) (r *breakwater.Round, err error) {
 	err = s.change(ctx, fmt.Sprintf("ending round %d", run.RoundID), func(tx *sql.Tx) error {
-		stored, err := oneRun(ctx, tx, run.RoundID, s.forUpdate())
+		stored, err := s.runAt(ctx, tx, run.RoundID, from)
 		if err != nil {
 			return err
-		}
-		if stored.Step != from {
-			return &breakwater.Error{Kind: breakwater.Outdated, Message: fmt.Sprintf("round %d stands at step %s, not %s: another coordinator was quicker", run.RoundID, stored.Step, from)}
 		}
 		if model != nil {
 			if err := saveGlobal(ctx, tx, model); err != nil {
@@ -253,24 +260,18 @@ func (s *Store) EndRun(ctx context.Context, run *Run, from Step, model *GlobalMo
 	return r, nil
 }
 
-// SaveUpdate keeps what a client made of a round's parameters, and reports whether it is new: one client counts once, and
-// its first update is the one that does. sent is how many bytes it came in. Errors are of kind NotFound where it is no round
+// SaveUpdate keeps what a client made of a round's parameters: one client counts once, and its first update is the one
+// that does. sent is how many bytes it came in. Errors are of kind NotFound where it is no round
 // of ours or the client is not part of it, and Conflict where the round does not take updates at present.
-func (s *Store) SaveUpdate(ctx context.Context, round int64, u Update, sent int64, now time.Time) (fresh bool, err error) {
-	err = s.change(ctx, fmt.Sprintf("saving an update of round %d", round), func(tx *sql.Tx) error {
+func (s *Store) SaveUpdate(ctx context.Context, round int64, u Update, sent int64, now time.Time) error {
+	return s.change(ctx, fmt.Sprintf("saving an update of round %d", round), func(tx *sql.Tx) error {
 		if err := s.admit(ctx, tx, round, u.ClientID, StepTrain, "updates"); err != nil {
 			return err
 		}
-		result, err := tx.ExecContext(ctx, `INSERT INTO fl_updates (round_id, client_id, examples, change, received_at) VALUES ($1, $2, $3, $4, $5)
+		_, err := tx.ExecContext(ctx, `INSERT INTO fl_updates (round_id, client_id, examples, change, received_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (round_id, client_id) DO NOTHING`, round, u.ClientID, u.Examples, packFloats(u.Change), stamp(now))
-		if err != nil {
-			return err
-		}
-		n, err := result.RowsAffected()
-		fresh = n > 0
 		return errors.Join(err, addBytes(ctx, tx, round, 0, sent))
 	})
-	return fresh, err
 }
 
 // SaveEvaluation keeps what a client found of a round's candidate; its first report is the one that counts. Errors are as
@@ -566,14 +567,6 @@ func selectRuns(ctx context.Context, tx *sql.Tx, where string, args ...any) ([]R
 		return scan(&r.RoundID, &r.Number, &r.Scope, &r.Step, jsonText{&r.Plan}, jsonText{&r.Members}, &r.Eligible, &r.Base, &r.Candidate, (*stamp)(&r.Deadline), &r.Down, &r.Up)
 	}, `SELECT u.round_id, r.round_number, u.scope, u.step, u.plan, u.members, u.eligible, u.base, u.candidate, u.deadline, u.bytes_down, u.bytes_up
 		FROM fl_runs u JOIN fl_rounds r ON r.id = u.round_id `+where, args...)
-}
-
-// optional is a time that a column may lack.
-func optional(t time.Time) *stamp {
-	if t.IsZero() {
-		return nil
-	}
-	return (*stamp)(&t)
 }
 
 // packFloats writes numbers as 4 bytes each, little-endian.

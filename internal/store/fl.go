@@ -55,12 +55,8 @@ func (s *Store) ReportRound(ctx context.Context, id int64, report breakwater.Rou
 		if err != nil {
 			return err
 		}
-		// In the order of facilities, so that two who report at the same time do not wait for each other.
-		clients = slices.SortedFunc(slices.Values(clients), func(a, b breakwater.FLClient) int { return strings.Compare(a.FacilityID, b.FacilityID) })
-		for _, c := range clients {
-			if _, err := saveClient(ctx, tx, c, &id, now); err != nil {
-				return err
-			}
+		if err := saveClients(ctx, tx, clients, id, now); err != nil {
+			return err
 		}
 		if changed = changed || len(clients) > 0; !changed {
 			return nil
@@ -75,6 +71,17 @@ func (s *Store) ReportRound(ctx context.Context, id int64, report breakwater.Rou
 		return nil, false, err
 	}
 	return r, changed, nil
+}
+
+// saveClients saves clients of a round, in the order of their facilities, so that two who report at the same time do not
+// wait for each other.
+func saveClients(ctx context.Context, tx *sql.Tx, clients []breakwater.FLClient, round int64, now time.Time) error {
+	for _, c := range slices.SortedFunc(slices.Values(clients), func(a, b breakwater.FLClient) int { return strings.Compare(a.FacilityID, b.FacilityID) }) {
+		if _, err := saveClient(ctx, tx, c, &round, now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // beginRound makes a round's row, which whoever reports of it next finds, where its turn has come.

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -249,16 +248,6 @@ func oneModel(ctx context.Context, tx *sql.Tx, version int64) (m breakwater.Mode
 
 func selectModels(ctx context.Context, tx *sql.Tx, where string, args ...any) ([]breakwater.ModelVersion, error) {
 	return many(ctx, tx, func(m *breakwater.ModelVersion, scan func(...any) error) error {
-		var metrics any
-		err := scan(&m.Version, &m.FacilityID, &m.Kind, &m.Source, &m.RoundID, &m.Fingerprint, &m.Bytes, &m.Rows, &metrics, (*stamp)(&m.CreatedAt), &m.Active)
-		switch text := metrics.(type) {
-		case string:
-			m.Metrics = json.RawMessage(text)
-		case []byte:
-			m.Metrics = append(json.RawMessage(nil), text...)
-		default:
-			err = errors.Join(err, fmt.Errorf("JSON cannot be a %T", metrics))
-		}
-		return err
+		return scan(&m.Version, &m.FacilityID, &m.Kind, &m.Source, &m.RoundID, &m.Fingerprint, &m.Bytes, &m.Rows, jsonText{&m.Metrics}, (*stamp)(&m.CreatedAt), &m.Active)
 	}, `SELECT version, facility_id, kind, source, round_id, fingerprint, length(file), rows, metrics, created_at, active FROM models `+where, args...)
 }

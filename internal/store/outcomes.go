@@ -140,7 +140,10 @@ func (s *Store) Review(ctx context.Context, id breakwater.ID, o Outlook) (events
 		}
 		return expirePredictions(ctx, tx, p.FacilityID, time.Time(*now), &events)
 	})
-	return events, err
+	if err != nil {
+		return nil, err // none of it happened
+	}
+	return events, nil
 }
 
 // between is the condition that a column lies behind a time and not behind another.
@@ -184,6 +187,9 @@ func (s *Store) Settle(ctx context.Context, now time.Time) (events []PredictionE
 				}
 				return expirePredictions(ctx, tx, f.id, at, &events)
 			})
+			if err != nil {
+				events = events[:ended] // these did not happen
+			}
 			if len(events)-ended < expireMost {
 				break
 			}
@@ -417,20 +423,18 @@ func strike(ctx context.Context, tx *sql.Tx, hits []hit, events *[]PredictionEve
 
 // expirePredictions ends a facility's open predictions whose last timeframe was over before now, expireMost at most.
 func expirePredictions(ctx context.Context, tx *sql.Tx, facility string, now time.Time, events *[]PredictionEvent) error {
-	over, err := many(ctx, tx, func(id *breakwater.ID, scan func(...any) error) error { return scan((*idText)(id)) },
-		`SELECT id FROM predictions WHERE facility_id = $1 AND status = 'open' AND expires_at < $2 ORDER BY expires_at, id LIMIT $3`, facility, stamp(now), expireMost)
-	if err != nil {
+	over, err := selectPredictions(ctx, tx, "WHERE facility_id = $1 AND status = 'open' AND expires_at < $2 ORDER BY expires_at, id LIMIT $3", facility, stamp(now), expireMost)
+	if err != nil || len(over) == 0 {
 		return err
 	}
-	for _, id := range over {
-		if _, err := tx.ExecContext(ctx, `UPDATE predictions SET status = 'expired', version = version + 1 WHERE id = $1`, idText(id)); err != nil {
-			return err
-		}
-		p, err := onePrediction(ctx, tx, id)
-		if err != nil {
-			return err
-		}
+	ids := make([]string, len(over))
+	for i := range over {
+		p := &over[i]
+		ids[i] = p.ID.String()
+		p.Status, p.Version = breakwater.PredictionExpired, p.Version+1
 		*events = append(*events, PredictionEvent{"expired", p})
 	}
-	return nil
+	var args []any
+	_, err = tx.ExecContext(ctx, `UPDATE predictions SET status = 'expired', version = version + 1 WHERE true`+in(&args, "id", padded(ids)), args...)
+	return err
 }

@@ -227,6 +227,12 @@ func samePrediction(a, b *breakwater.Prediction) bool {
 // nothing. The error is of kind NotFound where there is none of that id.
 func (s *Store) ValidatePrediction(ctx context.Context, id breakwater.ID, now time.Time) (p *breakwater.Prediction, changed bool, err error) {
 	err = s.change(ctx, "validating prediction "+id.String(), func(tx *sql.Tx) error {
+		if p, err = onePrediction(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := saveFacility(ctx, tx, p.FacilityID, time.Time{}); err != nil { // what ends predictions takes turns
+			return err
+		}
 		done, err := tx.ExecContext(ctx, `UPDATE predictions SET status = 'validated', validation_time = $2, version = version + 1
 			WHERE id = $1 AND validation_time IS NULL`, idText(id), stamp(now))
 		if err != nil {

@@ -44,14 +44,17 @@ func (s *Store) RemoveFacilities(ctx context.Context, facilities []string) error
 		}
 	}
 	return s.change(ctx, "removing facilities", func(tx *sql.Tx) error {
-		for _, id := range slices.Sorted(slices.Values(facilities)) { // always in the same order: each is locked
-			known, err := lockFacility(ctx, tx, id)
+		var known []string
+		for _, id := range slices.Sorted(slices.Values(facilities)) { // all are locked, in one order, before the index of alerts is
+			there, err := lockFacility(ctx, tx, id)
 			if err != nil {
 				return err
 			}
-			if !known {
-				continue
+			if there {
+				known = append(known, id)
 			}
+		}
+		for _, id := range known {
 			if err := removeFrom(ctx, tx, id, slices.Concat(ofAttacks, ofFacility)); err != nil {
 				return err
 			}

@@ -18,13 +18,15 @@ type Overview struct {
 	Heard  map[string]time.Time // by facility: wall time at which its sensor last said hello, where one did
 }
 
+// unresolved are the alerts that wait for somebody.
+var unresolved = AlertFilter{Statuses: []breakwater.Status{breakwater.StatusNew, breakwater.StatusAcknowledged}}
+
 // Overview reads it, as one state.
 func (s *Store) Overview(ctx context.Context) (Overview, error) {
 	o := Overview{Heard: map[string]time.Time{}}
 	err := s.view(ctx, "reading the state of the system", func(tx *sql.Tx) error {
 		var validated, expired int
-		open := AlertFilter{Statuses: []breakwater.Status{breakwater.StatusNew, breakwater.StatusAcknowledged}}
-		chosen, _, err := open.choose(ctx, tx)
+		chosen, _, err := unresolved.choose(ctx, tx)
 		if err != nil {
 			return err
 		}

@@ -1,5 +1,5 @@
-// Package store keeps what must outlive the process: facilities, alerts with their sources and history, windows
-// and baselines.
+// Package store keeps what must outlive the process: facilities with their assets, windows and baselines, alerts with their
+// sources and history, incidents, predictions, rounds of the federation, models and what demos played.
 //
 //	Batch ─► SaveBatch ─┬─► facilities, network_data
 //	                    └─► the asset's alerts near that time ─► Counted? Accepts? ─► Absorb ─► alerts, alert_sources, alert_events

@@ -48,7 +48,7 @@ func (b *Buffer) Add(facility string, windows []breakwater.Window) (anew bool) {
 	if anew = len(kept) == 0; anew {
 		clear(m.worst)
 	}
-	m.windows = slices.Concat(kept, windows)
+	m.windows = append(kept, windows...) // what is read of it is copied
 	m.drop()
 	return anew
 }
@@ -108,7 +108,7 @@ func (m *minute) drop() {
 		for !m.windows[old].Time.After(oldest) {
 			old++
 		}
-		m.windows = slices.Clone(m.windows[old:])
+		m.windows = m.windows[old:]
 	}
 	const span = int64(ContextSpan / time.Second)
 	if len(m.worst) > 2*int(span) {

@@ -12,7 +12,7 @@ export default function NotFound() {
       <Notice title={texts.notFound.title} heading="h1">
         <p>{texts.notFound.body}</p>
         <p className="mt-4">
-          <Link href="/alerts" className="text-accent underline underline-offset-4">
+          <Link href="/" className="text-accent underline underline-offset-4">
             {texts.notFound.home}
           </Link>
         </p>

@@ -1,18 +1,11 @@
-"use client";
+import type { Metadata } from "next";
 
-import Link from "next/link";
-import { useRouter } from "next/navigation";
-import { useEffect } from "react";
-
+import { Dashboard } from "@/features/dashboard/dashboard";
+import { DemoControls } from "@/features/demo/demo-controls";
 import { texts } from "@/lib/texts";
 
-/** The front page goes to the alerts until there is a dashboard. */
-export default function Home() {
-  const router = useRouter();
-  useEffect(() => router.replace("/alerts"), [router]);
-  return (
-    <main id="content" className="p-6">
-      <Link href="/alerts">{texts.notFound.home}</Link>
-    </main>
-  );
+export const metadata: Metadata = { title: texts.dashboard.title };
+
+export default function DashboardPage() {
+  return <Dashboard demo={<DemoControls />} />;
 }

@@ -1,8 +1,10 @@
 "use client";
 
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { useRouter } from "next/navigation";
 import { useState } from "react";
 
+import { useAlarm } from "@/hooks/use-alarm";
 import { useWebSocket } from "@/hooks/use-websocket";
 
 /** Providers is what every page stands on: one query cache, one socket that keeps it fresh. */
@@ -27,5 +29,6 @@ export function Providers({ children }: { children: React.ReactNode }) {
 
 function Socket() {
   useWebSocket();
+  useAlarm(useRouter().push);
   return null;
 }

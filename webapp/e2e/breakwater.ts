@@ -81,6 +81,13 @@ export class Server {
     return { alerts: alerts ?? [], total };
   }
 
+  /** ask is what the API answers to a GET, or to a request with a body. */
+  async ask<T>(path: string, method = "GET", body?: object): Promise<T> {
+    const answer = await fetch(this.url + path, { method, ...(body && { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }) });
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+    return (await answer.json()) as T;
+  }
+
   alert = async (id: string) => (await (await fetch(`${this.url}/api/alerts/${id}`)).json()) as AlertDetail;
 }
 

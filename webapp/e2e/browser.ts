@@ -39,7 +39,7 @@ export class Browser {
       if (!["data:", "blob:"].includes(protocol) && hostname !== "127.0.0.1") browser.complaints.push(`asked ${r.url()}`);
     });
     context.on("console", (m) => {
-      if (m.type() === "error" || m.type() === "warning") browser.complaints.push(`console: ${m.text()}`);
+      if (m.type() === "error" || m.type() === "warning") browser.complaints.push(`console: ${m.text()} (${m.location().url})`);
     });
     page.on("pageerror", (e) => browser.complaints.push(`thrown: ${e.message}`));
     return browser;
@@ -78,8 +78,11 @@ export class Browser {
     await this.page.screenshot({ path: join(folder, `${name}.png`) });
   }
 
-  /** settled waits until fonts are there and no animation runs: half a colour is no contrast to judge. */
+  /** settled waits until fonts are there and no animation runs but those that never end: half a colour is no contrast to judge. */
   private settled(): Promise<unknown> {
-    return this.page.evaluate(() => Promise.all([document.fonts.ready, ...document.getAnimations().map((a) => a.finished.catch(() => undefined))]));
+    return this.page.evaluate(() => {
+      const ends = document.getAnimations().filter((a) => a.effect?.getComputedTiming().iterations !== Infinity);
+      return Promise.all([document.fonts.ready, ...ends.map((a) => a.finished.catch(() => undefined))]);
+    });
   }
 }

@@ -30,8 +30,7 @@ const shown = () => links().evaluateAll((all) => all.map((a) => (a as HTMLElemen
 
 test("a replayed attack appears by itself, within a second of being known", async () => {
   const { page } = browser;
-  await page.goto(server.url);
-  await page.waitForURL("**/alerts");
+  await page.goto(`${server.url}/alerts`);
   await page.getByRole("heading", { name: "No alerts yet" }).waitFor();
   await browser.picture("empty");
   await live();

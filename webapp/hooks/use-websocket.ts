@@ -3,18 +3,26 @@
 // THE socket: the one connection of a page to its server. Messages go into the query cache and nowhere else; what is on
 // the screen follows from there. Nothing else opens a socket (eslint holds that).
 //
-//   /ws ──► channel alerts ──► LiveAlerts.apply ──► query cache
-//    └────► connection state ─► useConnection()
+//   /ws ──► channel alerts      ──► LiveAlerts        ─┐
+//    │      channel fl_status   ──► LiveRounds         ├─► query cache ──► screen
+//    │      channel predictions ──► LivePredictions    │
+//    │      channel system      ──► LiveSystem, LiveDemo ┘
+//    └────► connection state    ──► useConnection()
 //
-// After a dropped connection the server sends what was missed, in order. Where it cannot (it was started anew, or too
-// much was missed), everything on the screen is asked for again.
+// After a dropped connection the server sends what was missed, in order, channel by channel. Where it cannot (it was
+// started anew, or too much was missed), what that channel tells of is asked for again.
 
 import { useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { Centrifuge } from "centrifuge";
 import { useEffect, useSyncExternalStore } from "react";
 
 import { isAlertMessage, LiveAlerts } from "@/lib/alerts";
+import { isDemoMessage, LiveDemo } from "@/lib/demo";
 import { health } from "@/lib/health";
+import { Reloads } from "@/lib/live";
+import { isPredictionMessage, LivePredictions } from "@/lib/predictions";
+import { isRoundMessage, LiveRounds } from "@/lib/rounds";
+import { isSystemMessage, LiveSystem } from "@/lib/system";
 
 /** Connection is how far what is on the screen can be trusted to be what is. `since` is the browser's clock, ms. */
 export type Connection =
@@ -50,15 +58,66 @@ export function useWebSocket(): void {
   useEffect(() => open(cache), [cache]);
 }
 
-function open(cache: QueryClient): () => void {
+/** Channel is what is done with the messages of one channel. */
+interface Channel {
+  take: (message: unknown) => void;
+  reload: () => void; // messages were missed
+}
+
+/** channelsInto brings the messages of every channel into the cache. What a message does not know is left to the server: figures, graphs. */
+export function channelsInto(cache: QueryClient): { channels: Record<string, Channel>; stop: () => void } {
   const alerts = new LiveAlerts(cache);
+  const rounds = new LiveRounds(cache);
+  const predictions = new LivePredictions(cache);
+  const system = new LiveSystem(cache);
+  const demo = new LiveDemo(cache);
+  const figures = new Reloads(cache, figuresEvery);
+  const ofAlerts = [["alerts-stats"], ["mitre"], ["incidents"]];
+  return {
+    channels: {
+      alerts: {
+        take: (m) => {
+          if (!isAlertMessage(m)) return;
+          alerts.apply(m);
+          figures.soon(...ofAlerts);
+        },
+        reload: () => {
+          alerts.reload();
+          for (const queryKey of ofAlerts) void cache.invalidateQueries({ queryKey });
+        },
+      },
+      fl_status: { take: (m) => isRoundMessage(m) && rounds.apply(m), reload: () => rounds.reload() },
+      predictions: { take: (m) => isPredictionMessage(m) && predictions.apply(m), reload: () => predictions.reload() },
+      system: {
+        take: (m) => {
+          if (isSystemMessage(m)) system.apply(m);
+          else if (isDemoMessage(m)) demo.apply(m);
+        },
+        reload: () => {
+          system.reload();
+          demo.reload();
+        },
+      },
+    },
+    stop: () => {
+      alerts.stop();
+      rounds.stop();
+      predictions.stop();
+      figures.stop();
+    },
+  };
+}
+
+const figuresEvery = 2_000; // ms
+
+function open(cache: QueryClient): () => void {
+  const { channels, stop } = channelsInto(cache);
   // A client that gives a name is asked for pongs; the browser answers them by itself.
   const client = new Centrifuge(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`, {
     name: "web",
     minReconnectDelay: 250, // ms
     maxReconnectDelay: 5_000,
   });
-  const channel = client.newSubscription("alerts");
   let giveUp: ReturnType<typeof setTimeout> | undefined;
 
   const lost = () => {
@@ -67,28 +126,31 @@ function open(cache: QueryClient): () => void {
     if (connection.state === "live") setConnection({ state: "reconnecting", since });
     giveUp ??= setTimeout(() => setConnection({ state: "offline", since }), offlineAfter);
   };
-  channel.on("publication", ({ data }) => {
-    if (isAlertMessage(data)) alerts.apply(data);
+  const subscriptions = Object.entries(channels).map(([name, { take, reload }]) => {
+    const channel = client.newSubscription(name);
+    channel.on("publication", ({ data }) => take(data));
+    channel.on("subscribed", ({ wasRecovering, recovered }) => {
+      // What was missed comes as publications right after this. Otherwise (also on the first connection, which opens
+      // later than the first answer was asked for) only asking again is certain.
+      if (!(wasRecovering && recovered)) reload();
+      if (subscriptions.some((s) => s.state !== "subscribed")) return;
+      clearTimeout(giveUp);
+      giveUp = undefined;
+      setConnection({ state: "live" });
+      void cache.invalidateQueries({ queryKey: health.queryKey });
+    });
+    channel.on("subscribing", lost);
+    return channel;
   });
-  channel.on("subscribed", ({ wasRecovering, recovered }) => {
-    clearTimeout(giveUp);
-    giveUp = undefined;
-    setConnection({ state: "live" });
-    // What was missed comes as publications right after this. Otherwise (also on the first connection, which opens
-    // later than the first answer was asked for) only asking again is certain.
-    if (!(wasRecovering && recovered)) alerts.reload();
-    void cache.invalidateQueries({ queryKey: health.queryKey });
-  });
-  channel.on("subscribing", lost);
   client.on("disconnected", lost); // the server has refused us for good
 
   lost(); // offline, too, where the very first connection does not come about
-  channel.subscribe();
+  for (const channel of subscriptions) channel.subscribe();
   client.connect();
   return () => {
     clearTimeout(giveUp);
-    alerts.stop();
-    channel.removeAllListeners();
+    stop();
+    for (const channel of subscriptions) channel.removeAllListeners();
     client.removeAllListeners();
     client.disconnect();
     setConnection(beforeConnecting);

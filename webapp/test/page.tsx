@@ -1,10 +1,12 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { render } from "@testing-library/react";
+import { act, render } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { useMemo, useSyncExternalStore, type ReactNode } from "react";
 import { vi } from "vitest";
 
+import { channelsInto } from "@/hooks/use-websocket";
 import { LiveAlerts } from "@/lib/alerts";
+import type { Message } from "@/lib/live";
 
 // The router's one promise that the pages build on: what is written to the history is what useSearchParams reads.
 const changed = new Set<() => void>();
@@ -16,6 +18,7 @@ for (const way of ["pushState", "replaceState"] as const) {
   };
 }
 vi.mock("next/navigation", () => ({
+  usePathname: () => window.location.pathname,
   useSearchParams: function useSearchParams() {
     const search = useSyncExternalStore(
       (tell) => {
@@ -28,12 +31,19 @@ vi.mock("next/navigation", () => ({
   },
 }));
 
-/** show renders a page at a URL. live brings in messages as the socket would. */
+/** show renders a page at a URL. live and hear bring in messages as the socket would. */
 export function show(page: ReactNode, url: string) {
   window.history.replaceState(null, "", url);
   const cache = new QueryClient({ defaultOptions: { queries: { staleTime: Infinity, retry: false } } });
   render(<QueryClientProvider client={cache}>{page}</QueryClientProvider>);
-  return { user: userEvent.setup(), live: new LiveAlerts(cache) };
+  const { channels } = channelsInto(cache);
+  // What a message changes is on the screen a task later.
+  const hear = (message: Message) =>
+    act(async () => {
+      channels[message.channel]!.take(message);
+      await new Promise((done) => setTimeout(done));
+    });
+  return { user: userEvent.setup(), live: new LiveAlerts(cache), hear, cache };
 }
 
 /** where is the URL that the page is at now. */

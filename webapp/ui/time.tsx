@@ -1,9 +1,13 @@
-import { localParts, utc } from "@/lib/time";
+"use client";
+
+import { useSyncExternalStore } from "react";
+
+import { localParts, utc, zone } from "@/lib/time";
 import { texts } from "@/lib/texts";
 
-/** Time is a moment in the reader's own zone; UTC shows on hover and is what a machine reads. */
+/** Time is a moment in the reader's zone; UTC shows on hover and is what a machine reads. */
 export function Time({ at, date = true, className }: { at: string; date?: boolean; className?: string }) {
-  const parts = localParts(at);
+  const parts = localParts(at, useSyncExternalStore(zone.subscribe, zone.read, () => zone.fallback));
   return (
     <time dateTime={at} title={texts.time.utc(utc(at))} className={`whitespace-nowrap ${className ?? ""}`}>
       {date && `${parts.date} `}

@@ -282,8 +282,9 @@ func TestEpsilonProperties(t *testing.T) {
 			t.Fatalf("more noise costs more: %v, then %v", e, louder)
 		case weaker > e*round:
 			t.Fatalf("a weaker δ costs more: %v, then %v", e, weaker)
-		case s == Poisson && rarer > e*(1+1e-2):
-			// An order that the series leaves out at one q and not at another moves ε a little.
+		case s == Poisson && sigma >= 1 && e < 50 && rarer > e*(1+1e-2):
+			// An order that the series leaves out at one q and not at another moves ε: a little here, by some per cent
+			// where there is so little noise that ε promises nothing.
 			t.Fatalf("rarer sampling costs more: %v, then %v", e, rarer)
 		}
 		nothing, _ := epsilon(t, s, 0, sigma, rounds, delta)

@@ -122,7 +122,7 @@ func Run(ctx context.Context, o Options, told func(Round)) (Result, error) {
 		}
 		result.Vectors += len(train) / (len(shape.Names) * shape.Context.Blocks)
 	}
-	begin, err := ml.NewNetwork(len(shape.Names)*shape.Context.Blocks, shape.Hidden, 1)
+	begin, err := shape.Untrained()
 	if err != nil {
 		return Result{}, err
 	}
@@ -210,7 +210,7 @@ func processorTime() time.Duration {
 // compare trains the same network on all clients' data at one place, and on each client's alone, for as many epochs.
 func (r *Result) compare(ctx context.Context, sites []*site, shape fl.Shape, o Options) error {
 	network := func(train, threshold []float32) ([]float32, error) {
-		n, err := ml.NewNetwork(len(shape.Names)*shape.Context.Blocks, shape.Hidden, 1)
+		n, err := shape.Untrained()
 		if err != nil {
 			return nil, err
 		}

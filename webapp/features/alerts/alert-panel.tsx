@@ -2,28 +2,32 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { Dialog } from "radix-ui";
-import { useEffect, useRef } from "react";
+import { lazy, Suspense, useEffect, useRef } from "react";
 
 import { useMediaQuery } from "@/hooks/use-media-query";
-import { alertDetail } from "@/lib/alerts";
+import { alertDetail, type AlertDetail, type Status } from "@/lib/alerts";
 import { ApiError } from "@/lib/api-client";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
 import { Notice } from "@/ui/notice";
 import { Skeleton } from "@/ui/skeleton";
-import { AlertDetails } from "./alert-details";
 
 const t = texts.panel;
+
+// The list is there before what only an open alert needs; that is fetched right behind it.
+const details = () => import("./alert-details");
+const AlertDetails = lazy(async () => ({ default: (await details()).AlertDetails }));
 
 /**
  * AlertPanel shows the alert of that id, or nothing. Where the screen is wide it stands beside the list, which stays in
  * use; on a phone it lies over the list and keeps the focus. onClosed is called with the id that was
  * open when the panel has gone and the focus is free.
  */
-export function AlertPanel({ id, onClose, onClosed }: { id: string | null; onClose: () => void; onClosed: (was: string) => void }) {
+export function AlertPanel({ id, onClose, onClosed, ...triage }: TriageProps & { id: string | null; onClose: () => void; onClosed: (was: string) => void }) {
   const narrow = useMediaQuery("(max-width: 1023px)");
   const content = useRef<HTMLDivElement>(null);
   const last = useRef("");
+  useEffect(() => void details(), []);
   useEffect(() => {
     if (id === null) return;
     last.current = id;
@@ -53,23 +57,34 @@ export function AlertPanel({ id, onClose, onClosed }: { id: string | null; onClo
             </Button>
           </Dialog.Close>
         </div>
-        {id !== null && <Body key={id} id={id} />}
+        {id !== null && <Body key={id} id={id} {...triage} />}
       </Dialog.Content>
     </Dialog.Root>
   );
 }
 
-function Body({ id }: { id: string }) {
+/** TriageProps is what the panel's buttons do. */
+export interface TriageProps {
+  busy: boolean;
+  onChoose: (status: Status, alert: AlertDetail) => void;
+}
+
+function Body({ id, ...triage }: TriageProps & { id: string }) {
   const { data, error, refetch, isFetching } = useQuery(alertDetail(id));
-  if (data) return <AlertDetails alert={data} />;
-  if (!error) {
+  const loading = (
+    <>
+      <Dialog.Title className="sr-only">{t.loading}</Dialog.Title>
+      <Skeleton label={t.loading} rows={5} />
+    </>
+  );
+  if (data) {
     return (
-      <>
-        <Dialog.Title className="sr-only">{t.loading}</Dialog.Title>
-        <Skeleton label={t.loading} rows={5} />
-      </>
+      <Suspense fallback={loading}>
+        <AlertDetails alert={data} {...triage} />
+      </Suspense>
     );
   }
+  if (!error) return loading;
   const missing = error instanceof ApiError && (error.status === 404 || error.status === 422);
   const title = missing ? t.missing : texts.errors.panelTitle;
   return (

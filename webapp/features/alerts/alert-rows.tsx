@@ -1,8 +1,10 @@
 import type { ReactNode, Ref } from "react";
 
+import type { Rows } from "@/hooks/use-virtual-rows";
 import type { Alert } from "@/lib/alerts";
 import { texts } from "@/lib/texts";
 import { localParts } from "@/lib/time";
+import { Badge } from "@/ui/badge";
 import { Time } from "@/ui/time";
 import { SeverityBadge, StatusWord } from "./severity";
 import type { AlertsUrl } from "./use-alerts-url";
@@ -10,85 +12,128 @@ import type { AlertsUrl } from "./use-alerts-url";
 const t = texts.alerts;
 
 // One markup for three widths of the list (not of the screen: the panel takes its share): a card, a card with the times
-// aside, and a table's columns.
+// aside, and a table's columns. At each of them all rows are of one height, which is what makes a long list quick.
 const columns =
-  "@6xl:grid-cols-[5.75rem_minmax(0,1fr)_8.5rem_minmax(11rem,0.35fr)_7rem_3.5rem_9.5rem_7.5rem] @6xl:gap-x-4 @6xl:[grid-template-areas:none]";
+  "@6xl:grid-cols-[1rem_5.75rem_minmax(0,1fr)_8.5rem_minmax(10rem,0.3fr)_7rem_3.5rem_9.5rem_8.5rem] @6xl:gap-x-4 @6xl:[grid-template-areas:none]";
+const heights = "h-[8.75rem] @3xl:h-[5.5rem] @6xl:h-[4.75rem]";
 
-interface Props {
-  ref?: Ref<HTMLOListElement>;
-  alerts: readonly Alert[];
+export interface RowProps {
   url: Pick<AlertsUrl, "id" | "href" | "go">;
   fresh: ReadonlySet<string>;
+  selected: ReadonlySet<string>;
+  current: string | null; // the id of the row that keys act on
+  onSelect: (id: string, through: boolean) => void;
+  onCurrent: (id: string) => void;
 }
 
-export function AlertRows({ ref, alerts, url, fresh }: Props) {
+/** AlertRows draws the rows that are near the screen; the others are room only. */
+export function AlertRows({ ref, alerts, rows, total, whole, onSelectAll, ...row }: RowProps & {
+  ref?: Ref<HTMLOListElement>;
+  alerts: readonly Alert[];
+  rows: Rows;
+  total: number;
+  whole: boolean; // every alert of the list is selected
+  onSelectAll: () => void;
+}) {
   return (
     <>
-      <div aria-hidden className={`hidden border-b border-line px-4 py-2 text-xs font-medium text-muted @6xl:grid ${columns}`}>
+      <div className={`sticky top-12 z-10 hidden border-b border-line bg-surface px-4 py-2 text-xs font-medium text-muted @6xl:grid ${columns}`}>
+        <input type="checkbox" className="size-4 accent-accent" aria-label={t.selectAll(alerts.length)} title={t.selectAll(alerts.length)} checked={whole} onChange={onSelectAll} />
         {Object.values(t.columns).map((name) => (
-          <span key={name} className={name === t.columns.count ? "text-right" : undefined}>
+          <span key={name} aria-hidden className={name === t.columns.count ? "text-right" : undefined}>
             {name}
           </span>
         ))}
       </div>
-      <ol ref={ref} aria-label={t.list} className="divide-y divide-line">
-        {alerts.map((alert) => (
-          <AlertRow key={alert.id} alert={alert} url={url} fresh={fresh.has(alert.id)} />
+      <ol ref={ref} aria-label={t.list} className="scroll-mt-24 [overflow-anchor:none]" style={{ paddingTop: rows.before, paddingBottom: rows.after }}>
+        {alerts.slice(rows.from, rows.to).map((alert, i) => (
+          <AlertRow key={alert.id} alert={alert} place={rows.from + i + 1} total={total} {...row} />
         ))}
       </ol>
     </>
   );
 }
 
-function AlertRow({ alert, url, fresh }: { alert: Alert; url: Props["url"]; fresh: boolean }) {
+function AlertRow({ alert, place, total, url, fresh, selected, current, onSelect, onCurrent }: RowProps & { alert: Alert; place: number; total: number }) {
   const open = url.id === alert.id;
+  const chosen = selected.has(alert.id);
   return (
     <li
-      data-fresh={fresh || undefined}
+      data-row
+      data-fresh={fresh.has(alert.id) || undefined}
       data-open={open || undefined}
+      data-selected={chosen || undefined}
+      data-current={current === alert.id || undefined}
+      aria-setsize={total}
+      aria-posinset={place}
       // The link is for keyboards and screen readers; for a pointer the whole row is one, but for marked text.
       onClick={() => {
-        if (window.getSelection()?.isCollapsed !== false) url.go({ id: alert.id });
+        if (window.getSelection()?.isCollapsed === false) return;
+        onCurrent(alert.id);
+        url.go({ id: alert.id });
       }}
-      className={`grid cursor-pointer grid-cols-[1fr_auto] items-start gap-x-3 gap-y-1 px-4 py-2.5 text-sm hover:bg-hover data-fresh:animate-fresh data-open:bg-selected motion-reduce:data-fresh:shadow-[inset_3px_0_0_var(--accent)] @3xl:grid-cols-[5.75rem_minmax(0,1fr)_auto] @3xl:gap-x-4 ${columns}`}
+      className={`grid cursor-pointer grid-cols-[1rem_1fr_auto] content-center items-center gap-x-3 gap-y-1 overflow-hidden border-b border-line px-4 text-sm hover:bg-hover data-current:shadow-[inset_3px_0_0_var(--accent)] data-fresh:animate-fresh data-open:bg-selected data-selected:bg-selected motion-reduce:data-fresh:bg-selected @3xl:grid-cols-[1rem_5.75rem_minmax(0,1fr)_auto] @3xl:gap-x-4 ${heights} ${columns} ${alert.muted ? "opacity-80" : ""}`}
     >
+      {/* The label makes the box's place wider than the box, for fingers. */}
+      <label className="-m-2 p-2" onClick={(e) => e.stopPropagation()}>
+        <input
+          type="checkbox"
+          aria-label={t.select(alert.title)}
+          checked={chosen}
+          onChange={(e) => onSelect(alert.id, e.nativeEvent instanceof MouseEvent && e.nativeEvent.shiftKey)}
+          className="block size-4 accent-accent"
+        />
+      </label>
       <SeverityBadge severity={alert.severity} />
       <div className="order-3 col-span-full min-w-0 @3xl:order-none @3xl:col-span-1">
-        <a
-          href={url.href({ id: alert.id })}
-          data-alert={alert.id}
-          aria-current={open || undefined}
-          className="text-base font-semibold"
-          onClick={(e) => {
-            if (e.metaKey || e.ctrlKey || e.shiftKey) {
-              e.stopPropagation(); // a tab or window of its own
-              return;
-            }
-            e.preventDefault();
-            if (e.detail === 0) {
-              e.stopPropagation(); // by keyboard: the row's rule about marked text is no concern
-              url.go({ id: alert.id });
-            }
-          }}
-        >
-          {alert.title}
-        </a>
-        <p className="line-clamp-3 text-muted @3xl:line-clamp-2">{alert.description}</p>
-        <p className="mt-1 flex flex-wrap gap-x-4 gap-y-0.5 @6xl:hidden">
+        <p className="truncate">
+          <a
+            href={url.href({ id: alert.id })}
+            data-alert={alert.id}
+            aria-current={open || undefined}
+            className="text-base font-semibold"
+            onFocus={() => onCurrent(alert.id)}
+            onClick={(e) => {
+              if (e.metaKey || e.ctrlKey || e.shiftKey) {
+                e.stopPropagation(); // a tab or window of its own
+                return;
+              }
+              e.preventDefault();
+              if (e.detail === 0) {
+                e.stopPropagation(); // by keyboard: the row's rule about marked text is no concern
+                url.go({ id: alert.id });
+              }
+            }}
+          >
+            {alert.title}
+          </a>
+          {alert.muted && (
+            <span className="ml-2" title={t.mutedHint}>
+              <Badge>{t.muted}</Badge>
+            </span>
+          )}
+        </p>
+        <p title={alert.description} className="line-clamp-2 text-muted @3xl:line-clamp-1 @6xl:line-clamp-2">
+          {alert.description}
+        </p>
+        <p className="mt-0.5 flex h-5 flex-wrap gap-x-4 overflow-hidden @6xl:hidden">
           <Asset alert={alert} />
-          <Technique alert={alert} />
-          <span className="text-muted">{alert.facility_id}</span>
           <Count alert={alert} />
           <StatusWord status={alert.status} />
+          <Technique alert={alert} />
+          <span className="text-muted">{alert.facility_id}</span>
+          {alert.assignee && <span className="text-muted">{t.assignedTo(alert.assignee)}</span>}
         </p>
       </div>
       <Cell label={t.columns.asset}>
         <Asset alert={alert} />
       </Cell>
-      <Cell label={t.columns.technique}>
+      <Cell label={t.columns.technique} className="line-clamp-2">
         <Technique alert={alert} />
       </Cell>
-      <Cell label={t.columns.facility}>{alert.facility_id}</Cell>
+      <Cell label={t.columns.facility} className="truncate">
+        {alert.facility_id}
+      </Cell>
       <Cell label={t.columns.count} className="text-right">
         <Count alert={alert} />
       </Cell>
@@ -97,6 +142,11 @@ function AlertRow({ alert, url, fresh }: { alert: Alert; url: Props["url"]; fres
       </div>
       <Cell label={t.columns.status}>
         <StatusWord status={alert.status} />
+        {alert.assignee && (
+          <span title={t.assignedTo(alert.assignee)} className="block truncate text-xs text-muted">
+            {alert.assignee}
+          </span>
+        )}
       </Cell>
     </li>
   );
@@ -105,7 +155,7 @@ function AlertRow({ alert, url, fresh }: { alert: Alert; url: Props["url"]; fres
 /** Cell is a column of its own where the list is wide; elsewhere its content stands in the line under the sentence. */
 function Cell({ label, className = "", children }: { label: string; className?: string; children: ReactNode }) {
   return (
-    <div className={`hidden min-w-0 break-words @6xl:block ${className}`}>
+    <div className={`hidden min-w-0 @6xl:block ${className}`}>
       <span className="sr-only">{label}: </span>
       {children}
     </div>

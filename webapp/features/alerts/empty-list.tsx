@@ -4,18 +4,8 @@ import { Notice } from "@/ui/notice";
 
 const t = texts.empty;
 
-/** EmptyList says why nothing is listed, and what to do about it. `pages` is how many there are where this one is beyond the last, else 0. */
-export function EmptyList({ filtered, pages, onFirstPage, onClear }: { filtered: boolean; pages: number; onFirstPage: () => void; onClear: () => void }) {
-  if (pages > 0) {
-    return (
-      <Notice title={t.pageTitle}>
-        <p>{t.pageBody(pages)}</p>
-        <Button className="mt-4" onClick={onFirstPage}>
-          {t.firstPage}
-        </Button>
-      </Notice>
-    );
-  }
+/** EmptyList says why nothing is listed, and what to do about it. */
+export function EmptyList({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
   if (filtered) {
     return (
       <Notice title={t.filteredTitle}>

@@ -1,31 +1,43 @@
 "use client";
 
-import { useEffect, type RefObject } from "react";
+import { useEffect, useRef } from "react";
 
-import type { Alert } from "@/lib/alerts";
+import { usePreference } from "@/hooks/use-preference";
+import { isTyping, shortcuts } from "@/lib/keys";
+
+/** Keys is what each key of the alerts page does. */
+export interface Keys {
+  j: () => void;
+  k: () => void;
+  x: () => void;
+  a: () => void;
+  r: () => void;
+  f: () => void;
+  "/": () => void;
+  "?": () => void;
+  Escape: () => void;
+}
 
 /**
- * useAlertKeys lets j and k go down and up the list: while an alert is open they open its neighbour, else they move the
- * focus from row to row. Enter on a row is the row's own link, Escape the panel's own.
+ * useAlertKeys lets single keys act on the alerts page, but where they go into a field or a dialog lies over the page.
+ * Enter on a row is the row's own link.
  */
-export function useAlertKeys(rows: RefObject<HTMLElement | null>, alerts: readonly Alert[], open: string | null, onOpen: (id: string) => void): void {
+export function useAlertKeys(keys: Keys): void {
+  const on = usePreference(shortcuts);
+  const latest = useRef(keys);
+  useEffect(() => {
+    latest.current = keys;
+  });
   useEffect(() => {
     const onKey = (e: KeyboardEvent) => {
-      if ((e.key !== "j" && e.key !== "k") || e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
-      if (e.target instanceof HTMLElement && e.target.closest("input, textarea, select, [contenteditable]")) return;
-      if (!alerts.length) return;
-      const row = (id: string) => rows.current?.querySelector<HTMLElement>(`[data-alert="${CSS.escape(id)}"]`);
-      const here = open ?? (document.activeElement as HTMLElement | null)?.dataset.alert;
-      const at = alerts.findIndex((a) => a.id === here);
-      const to = alerts[at < 0 ? 0 : at + (e.key === "j" ? 1 : -1)];
-      if (!to) return;
-      e.preventDefault();
-      if (open) {
-        onOpen(to.id);
-        row(to.id)?.scrollIntoView({ block: "nearest" });
-      } else row(to.id)?.focus();
+      if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || !Object.hasOwn(latest.current, e.key)) return;
+      const key = e.key as keyof Keys;
+      if (key !== "Escape" && !on) return;
+      if (isTyping(e) || document.querySelector("[data-dialog], [data-radix-popper-content-wrapper]")) return;
+      if (key !== "Escape") e.preventDefault();
+      latest.current[key]();
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
-  }, [rows, alerts, open, onOpen]);
+  }, [on]);
 }

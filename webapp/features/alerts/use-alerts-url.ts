@@ -3,54 +3,49 @@
 import { useSearchParams } from "next/navigation";
 import { useCallback, useMemo } from "react";
 
-import { severities, statuses, type Filters } from "@/lib/alerts";
+import { filterSearch, parseFilters, type Filters } from "@/lib/alert-filters";
 
-/** What the URL of the alerts page says, and how it is changed: `/alerts?severity=high,critical&status=new&page=2&id=…`. */
+/** What the URL of the alerts page says, and how it is changed: `/alerts?severity=high,critical&status=new&id=…`, `/alerts?view=incidents&incident=…`. */
 export interface AlertsUrl {
   filters: Filters;
   id: string | null; // of the alert whose details are open
-  href: (to: Partial<Filters> & { id?: string | null }) => string;
+  incidents: boolean; // whether incidents are listed, not alerts
+  incident: string | null; // the id of the incident that is open
+  href: (to: To) => string;
   /** go changes the URL: a step that Back undoes, or none where `replace` is set. Nothing is asked of the server. */
-  go: (to: Partial<Filters> & { id?: string | null }, replace?: boolean) => void;
+  go: (to: To, replace?: boolean) => void;
 }
+
+type To = Partial<Filters> & Partial<Pick<AlertsUrl, "id" | "incidents" | "incident">>;
 
 export function useAlertsUrl(): AlertsUrl {
   const search = useSearchParams().toString();
-  const { filters, id } = useMemo(() => parse(search), [search]);
-  const href = useCallback<AlertsUrl["href"]>((to) => format({ ...filters, ...to }, to.id === undefined ? id : to.id), [filters, id]);
+  const now = useMemo(() => parse(search), [search]);
+  const href = useCallback<AlertsUrl["href"]>(
+    ({ id = now.id, incidents = now.incidents, incident = now.incident, ...filters }) => format({ filters: { ...now.filters, ...filters }, id, incidents, incident }),
+    [now],
+  );
   const go = useCallback<AlertsUrl["go"]>(
     (to, replace) => window.history[replace ? "replaceState" : "pushState"](null, "", href(to)),
     [href],
   );
-  return { filters, id, href, go };
+  return { ...now, href, go };
 }
 
-/** parse takes what it understands and lets the rest be: a mistyped filter filters nothing out. */
-export function parse(search: string): { filters: Filters; id: string | null } {
+type Place = Pick<AlertsUrl, "filters" | "id" | "incidents" | "incident">;
+
+export function parse(search: string): Place {
   const params = new URLSearchParams(search);
-  const known = <T extends string>(name: string, values: readonly T[]) => {
-    const asked = (params.get(name) ?? "").split(",");
-    return values.filter((v) => asked.includes(v));
-  };
-  const page = Number(params.get("page"));
-  return {
-    filters: {
-      severity: known("severity", severities),
-      status: known("status", statuses),
-      facility: (params.get("facility") ?? "").split(",").filter((id) => /^[a-z0-9_-]{1,64}$/.test(id)),
-      page: Number.isSafeInteger(page) && page > 1 ? page : 1,
-    },
-    id: params.get("id"),
-  };
+  const incidents = params.get("view") === "incidents";
+  return { filters: parseFilters(params), id: params.get("id"), incidents, incident: incidents ? params.get("incident") : null };
 }
 
-export function format({ severity, status, facility, page }: Filters, id: string | null): string {
-  const parts = [
-    severity.length && `severity=${severity.join(",")}`,
-    status.length && `status=${status.join(",")}`,
-    facility.length && `facility=${facility.join(",")}`,
-    page > 1 && `page=${page}`,
+export function format({ filters, id, incidents, incident }: Place): string {
+  const query = [
+    incidents && "view=incidents",
+    incidents && incident && `incident=${encodeURIComponent(incident)}`,
+    filterSearch(filters),
     id && `id=${encodeURIComponent(id)}`,
   ].filter(Boolean);
-  return `/alerts${parts.length ? `?${parts.join("&")}` : ""}`;
+  return `/alerts${query.length ? `?${query.join("&")}` : ""}`;
 }

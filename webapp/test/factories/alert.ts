@@ -1,4 +1,4 @@
-import type { Alert, AlertDetail, AlertList, AlertMessage } from "@/lib/alerts";
+import type { Alert, AlertDetail, AlertList, AlertMessage, AlertPage } from "@/lib/alerts";
 
 let made = 0;
 
@@ -63,9 +63,14 @@ class AlertBuilder {
   detail = (...history: NonNullable<AlertDetail["history"]>): AlertDetail => ({ ...this.alert, history });
 }
 
-/** list is a page of alerts as the server answers it, in the order given. */
-export function list(alerts: Alert[], page: Partial<AlertList> = {}): AlertList {
-  return { alerts, total: alerts.length, page: 1, pages: 1, limit: 50, next_cursor: null, ...page };
+/** page is a page of alerts as the server answers it, in the order given. */
+export function page(alerts: Alert[], rest: Partial<AlertPage> = {}): AlertPage {
+  return { alerts, total: alerts.length, page: 1, pages: 1, limit: 100, next_cursor: null, ...rest };
+}
+
+/** list is what the web app knows of a filter's alerts when it has been answered. */
+export function list(alerts: Alert[], rest: Partial<AlertList> = {}): AlertList {
+  return { alerts, total: alerts.length, next: null, held: false, waiting: [], waitingCount: 0, behind: false, renew: false, ...rest };
 }
 
 export const created = (data: Alert): AlertMessage => ({ channel: "alerts", type: "alert_created", data });

@@ -1,7 +1,7 @@
 -- +goose Up
 -- Alerts can be removed: their places in the index are not given out again, so that there may be fewer alerts than places.
 ALTER TABLE alert_places ADD COLUMN alerts INTEGER NOT NULL DEFAULT 0;
-UPDATE alert_places SET alerts = places;
+UPDATE alert_places SET alerts = (SELECT count(*) FROM alerts WHERE place IS NOT NULL);
 
 -- What was played of the simulated plants.
 CREATE TABLE demo_runs (
