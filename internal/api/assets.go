@@ -45,7 +45,7 @@ type assetFilter struct {
 	Protocol []breakwater.Protocol `query:"protocol" nullable:"false" example:"modbus" doc:"Protocols that it sent."`
 	Zone     []string              `query:"zone" nullable:"false" example:"cell 3" doc:"Zones, as they were imported."`
 	Vendor   []string              `query:"vendor" nullable:"false" example:"Siemens" doc:"Vendors, as they are listed."`
-	Search   string                `query:"search" maxLength:"100" example:"10.0.0." doc:"A part of address, MAC, vendor, name or zone, whatever the case; on SQLite that of A to Z."`
+	Search   string                `query:"search" maxLength:"100" example:"10.0.0." doc:"A part of address, MAC, vendor, name or zone, in upper or lower case (on SQLite alike only for the letters A to Z)."`
 	Page     int                   `query:"page" minimum:"1" maximum:"1000000" default:"1" example:"1" doc:"Which page, from 1. A page past the last is empty."`
 	Limit    int                   `query:"limit" minimum:"1" maximum:"200" default:"100" example:"50" doc:"The most on a page."`
 }

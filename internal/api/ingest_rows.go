@@ -35,7 +35,7 @@ func (s *server) rowRoutes(h huma.API) {
 		"Each is kept under its facility and timestamp: the same again replaces it."+stream,
 		"Windows: facility_id, timestamp (a whole second), packets_per_sec, bytes_per_sec, unique_src_ips, unique_dest_ips, protocol_distribution, failed_connections, avg_packet_size, inter_arrival_time, raw_features."), s.ingestWindows)
 	register(s, h, operation("ingest-detections", "detections", "Feed in detections of other detectors",
-		"They become alerts as our own do. A detection that was counted before is not counted again: for one model and asset, times must grow, from row to row too, beyond the thousand of a facility that follow each other and are put in order."+stream,
+		"They become alerts as our own do. A detection that was counted before is not counted again: for one model and asset, times must grow from row to row and from one request to the next. Only among up to a thousand rows in a row of the same facility does the order not matter."+stream,
 		"Detections: facility_id, time, layer (1 to 3), model, asset, severity, confidence, title, evidence, and perhaps technique, technique_name, look_at, conversation, count."), s.ingestDetections)
 	register(s, h, operation("ingest-events", "events", "Feed in decoded events",
 		"They go through windows and detectors as if they had been decoded here; each counts as one packet."+stream+analysed,

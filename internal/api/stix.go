@@ -157,24 +157,28 @@ func stixAlert(a *breakwater.Alert) []stixObject {
 	return []stixObject{{"source_name": "breakwater", "external_id": a.ID.String()}}
 }
 
-// technique is an ATT&CK technique, by the name that the catalogue has for it, so that all exports say the same of one
-// id; of one that it does not know, by that of the alert, or else by its id.
+// technique is an ATT&CK technique.
 func (e *stixExport) technique(id, technique string, a *breakwater.Alert) stixObject {
-	name := technique
-	for _, s := range a.Sources {
-		if s.Technique == technique && s.TechniqueName != "" {
-			name = s.TechniqueName
-		}
-	}
-	if a.AttackType == technique && a.AttackName != "" {
-		name = a.AttackName
-	}
-	if o, known := e.catalogue.Lookup(technique); known {
-		name = o.Name
-	}
-	return stixObject{"type": "attack-pattern", "id": id, "name": name, "external_references": []stixObject{{
+	return stixObject{"type": "attack-pattern", "id": id, "name": e.techniqueName(technique, a), "external_references": []stixObject{{
 		"source_name": "mitre-attack", "external_id": technique, "url": techniqueURL(technique),
 	}}}
+}
+
+// techniqueName is what the catalogue calls a technique, so that all exports say the same of one id; one that it does not
+// know has the name that the alert gives it, or else its id.
+func (e *stixExport) techniqueName(technique string, a *breakwater.Alert) string {
+	if o, known := e.catalogue.Lookup(technique); known {
+		return o.Name
+	}
+	if a.AttackType == technique && a.AttackName != "" {
+		return a.AttackName
+	}
+	for _, s := range a.Sources {
+		if s.Technique == technique && s.TechniqueName != "" {
+			return s.TechniqueName
+		}
+	}
+	return technique
 }
 
 // observed writes what was seen on the network and returns the id of the observed data, "" where the alert names no

@@ -22,7 +22,7 @@ import (
 )
 
 // More than 600 lines, because what is on disk, what is given up when there is no room, and what a crash leaves are one
-// decision: whoever changes one must have the others before him.
+// decision: none of them can be changed without a look at the others.
 
 // The form of a spool: a folder of segments, each a file named by its number, 0000000001.all. A segment begins with
 // spoolMagic; records follow, each 4 bytes of length and 4 of checksum (CRC-32C of the JSON, both little-endian) and the
@@ -315,7 +315,11 @@ func (s *Spool) append(record []byte) {
 	}
 	s.memory = append(s.memory, record)
 	s.inMemory += int64(len(record))
+	lost := false
 	for s.inMemory > memoryMax && s.giveUp() {
+		lost = true
+	}
+	if lost {
 		s.tell("the spool's disk takes nothing and memory is full: data is being lost")
 		s.saveLost()
 	}

@@ -23,7 +23,7 @@ type AssetFilter struct {
 	Protocols []breakwater.Protocol
 	Zones     []string
 	Vendors   []string
-	Search    string // a part of address, MAC, vendor, name or zone, whatever the case (on SQLite that of A to Z)
+	Search    string // a part of address, MAC, vendor, name or zone, in upper or lower case (on SQLite alike only for the letters A to Z)
 	Page      int    // from 1
 	Limit     int    // assets on a page, 1 to MaxPage
 }

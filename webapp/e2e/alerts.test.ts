@@ -1,21 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 
-import { Browser, sizes } from "./browser";
-import { Server } from "./breakwater";
+import { sizes } from "./browser";
+import { stage } from "./stage";
 
-let server: Server;
-let browser: Browser;
+const { server, browser } = await stage();
 
 beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), Browser.open()]);
   await server.replay(inject("captures").three);
 });
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(() => browser.page.setViewportSize(sizes.desktop));
-afterEach(() => browser.expectNoComplaints());
 
 const panel = () => browser.page.getByRole("dialog");
 const links = () => browser.page.locator("a[data-alert]");

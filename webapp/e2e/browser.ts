@@ -39,7 +39,6 @@ export class Browser {
       if (!["data:", "blob:"].includes(protocol) && hostname !== "127.0.0.1") browser.complaints.push(`asked ${r.url()}`);
     });
     context.on("console", (m) => {
-      if (m.location().url.endsWith("/favicon.ico")) return; // asked for by the browser itself where it has not read yet which icon the page has
       if (m.type() === "error" || m.type() === "warning") browser.complaints.push(`console: ${m.text()} (${m.location().url})`);
     });
     page.on("pageerror", (e) => browser.complaints.push(`thrown: ${e.message}`));

@@ -1,22 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 
 import type { Prediction } from "../lib/predictions";
 import type { SystemStatus } from "../lib/system";
-import { Browser, sizes } from "./browser";
-import { Server } from "./breakwater";
+import { sizes } from "./browser";
+import { stage } from "./stage";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), Browser.open()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(() => browser.page.setViewportSize(sizes.desktop));
-afterEach(() => browser.expectNoComplaints());
+const { server, browser } = await stage();
 
 const card = (name: string) => browser.page.getByRole("region", { name, exact: true });
 const verdict = () => browser.page.getByTestId("verdict");

@@ -1,20 +1,9 @@
-import { afterAll, afterEach, beforeAll, expect, inject, test } from "vitest";
+import { expect, inject, test } from "vitest";
 
 import type { DemoState } from "../lib/demo";
-import { Browser } from "./browser";
-import { Server } from "./breakwater";
+import { stage } from "./stage";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), Browser.open()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-afterEach(() => browser.expectNoComplaints());
+const { server, browser } = await stage();
 
 const scenario = (name: string) => browser.page.locator(`[data-scenario="${name}"]`);
 

@@ -1,25 +1,15 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from "vitest";
+import { beforeEach, expect, inject, test } from "vitest";
 
-import { Browser } from "./browser";
-import { pause, Server } from "./breakwater";
+import { pause } from "./breakwater";
+import { stage } from "./stage";
 
 const captures = inject("captures");
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), Browser.open()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const { server, browser } = await stage();
 beforeEach(() => {
   // That the server has gone, which is what these tests do to it.
   browser.expected = /WebSocket connection to .* failed|ERR_(CONNECTION_REFUSED|INTERNET_DISCONNECTED)/;
 });
-afterEach(() => browser.expectNoComplaints());
 
 const rows = () => browser.page.locator("ol > li");
 const links = () => rows().locator("a[data-alert]");

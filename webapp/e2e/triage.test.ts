@@ -2,25 +2,15 @@
 
 import { readFile } from "node:fs/promises";
 import type { Page, Route } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { beforeEach, describe, expect, inject, test } from "vitest";
 
-import { Browser, sizes } from "./browser";
-import { pause, Server } from "./breakwater";
+import { sizes } from "./browser";
+import { pause } from "./breakwater";
+import { stage } from "./stage";
 
 const captures = inject("captures");
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), Browser.open()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(() => browser.page.setViewportSize(sizes.desktop));
-afterEach(() => browser.expectNoComplaints());
+const { server, browser } = await stage();
 
 const live = (page: Page) => page.locator("[data-state=live]").waitFor();
 const row = (page: Page, id: string) => page.locator("li[data-row]").filter({ has: page.locator(`a[data-alert="${id}"]`) });

@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     root: import.meta.dirname,
     environment: "node",
-    include: ["*.test.ts"],
+    include: process.env.SOAK_MINUTES ? ["soak.ts"] : ["*.test.ts"],
     globalSetup: ["capture.ts"],
     fileParallelism: false,
     sequence: { concurrent: false },

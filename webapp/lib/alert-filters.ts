@@ -93,7 +93,8 @@ export function parseFilters(params: URLSearchParams): Filters {
 }
 
 const hour = 3_600_000; // ms
-const reach: Record<Range, number> = { "24h": 24 * hour, "7d": 7 * 24 * hour, "30d": 30 * 24 * hour };
+/** reach is how far back each range goes, ms. */
+export const reach: Record<Range, number> = { "24h": 24 * hour, "7d": 7 * 24 * hour, "30d": 30 * 24 * hour };
 
 /** matches is whether the filters let an alert through; undefined where only the server can say (a search, the edge of a time range). */
 export function matches(alert: Alert, f: Filters, now = Date.now()): boolean | undefined {
@@ -112,7 +113,8 @@ export function matches(alert: Alert, f: Filters, now = Date.now()): boolean | u
   return "search" in asQuery(f) || (f.range && (age < 0 || age > reach[f.range] - hour)) ? undefined : true;
 }
 
-const rank: Record<Severity, number> = { critical: 4, high: 3, medium: 2, low: 1 };
+/** rank is how severe, 4 the most. */
+export const rank = { critical: 4, high: 3, medium: 2, low: 1 } as const satisfies Record<Severity, number>;
 
 /** inOrder compares two alerts as the server orders them; those of one moment by their ids. */
 export function inOrder(sort: Sort): (a: Alert, b: Alert) => number {

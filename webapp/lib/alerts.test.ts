@@ -207,6 +207,14 @@ describe("an alarm", () => {
     expect(cache.getQueryData(alertArrivals.queryKey)?.map((x) => x.alert.id)).toEqual([worst.id, rises.id]);
   });
 
+  test("goes off for what had come when messages were missed", () => {
+    const [first, worst] = [alert().build(), alert().critical().build()];
+    live.apply(created(first));
+    live.apply(created(worst)); // waits for the next batch
+    live.reload();
+    expect(alarms()).toEqual([worst.id]);
+  });
+
   test("is nothing that is muted, and nothing that may have been critical before", () => {
     live.apply(created(alert().critical().with({ muted: true }).build()));
     live.apply(updated(alert().critical().build(), { count: 9 }));

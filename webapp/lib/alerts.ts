@@ -10,8 +10,8 @@ import { keepPreviousData, queryOptions, type QueryClient } from "@tanstack/reac
 
 import { asQuery, inOrder, isFiltered, matches, type Filters } from "./alert-filters";
 import type { Answer } from "./answer";
-import { api, ApiError, ask } from "./api-client";
-import { newer, Reloads } from "./live";
+import { api, ApiError, ask, unlessRefused } from "./api-client";
+import { isMessage, newer, Reloads } from "./live";
 import type { components } from "./schema";
 
 // relative_time ("3 minutes ago") is true at the time of asking only, and a message has none: it is left out.
@@ -145,7 +145,7 @@ export const alertDetail = (id: string) =>
   queryOptions({
     queryKey: keys.detail(id),
     queryFn: ({ signal }): Promise<AlertDetail> => ask(api.GET("/api/alerts/{id}", { params: { path: { id } }, signal })),
-    retry: (failures, error) => !(error instanceof ApiError && error.status >= 400 && error.status < 500) && failures < 2,
+    retry: unlessRefused,
   });
 
 /** alertStats is how many alerts of each kind a filter lets through. */
@@ -241,21 +241,17 @@ export interface AlertMessage {
 }
 
 export function isAlertMessage(m: unknown): m is AlertMessage {
-  if (typeof m !== "object" || m === null || !("type" in m) || !("data" in m)) return false;
-  const { type, data } = m;
-  return (
-    (type === "alert_created" || type === "alert_updated") &&
-    typeof data === "object" && data !== null && "id" in data && typeof data.id === "string" && "version" in data && typeof data.version === "number"
-  );
+  if (!isMessage(m, ["alert_created", "alert_updated"])) return false;
+  return "id" in m.data && typeof m.data.id === "string" && "version" in m.data && typeof m.data.version === "number";
 }
 
 const liveOf = new WeakMap<QueryClient, LiveAlerts>();
 
 /**
  * LiveAlerts brings live messages into a query cache. Messages may come twice and late: a version that was seen by
- * message is dropped, and what an answer already has as new or newer stays as it is. In a storm they are brought in by the batch. What cannot be changed for certain
- * (a filtered total, an answer on its way that may be older than the message) is asked for again, at most once in
- * `reloadEvery`, however many messages come.
+ * message is dropped, and what an answer already has as new or newer stays as it is. In a storm they are brought in by
+ * the batch. What cannot be changed for certain (a filtered total, an answer on its way that may be older than the
+ * message) is asked for again, at most once in `reloadEvery`, however many messages come.
  */
 export class LiveAlerts {
   #cache: QueryClient;
@@ -291,11 +287,9 @@ export class LiveAlerts {
     this.#queue = [];
     const alarms: Alert[] = [];
     const messages = queue.filter(({ type, data }) => {
-      const before = this.#before(data);
       if (!newer(data, this.#seen.get(data.id))) return false;
+      if (data.severity === "critical" && !data.muted && (type === "alert_created" || this.#wasLess(data))) alarms.push(data);
       this.#remember(data);
-      const wasLess = type === "alert_created" || (before && before.severity !== "critical");
-      if (data.severity === "critical" && wasLess && !data.muted) alarms.push(data);
       return true;
     });
     if (!messages.length) return;
@@ -331,6 +325,7 @@ export class LiveAlerts {
 
   /** reload asks again for everything on the screen: messages were missed. */
   reload(): void {
+    if (this.#queue.length) this.#flush(); // no answer tells what to ring for
     this.stop();
     this.#cache.setQueriesData<AlertList>({ queryKey: keys.lists }, (list) => list && { ...list, behind: true });
     void this.#cache.invalidateQueries({ queryKey: keys.all });
@@ -344,14 +339,14 @@ export class LiveAlerts {
     this.#queue = [];
   }
 
-  /** before is the newest that is known of an alert before this version of it, by message or in a list. */
-  #before({ id, version }: Alert): Pick<Alert, "version" | "severity"> | undefined {
-    let before = this.#seen.get(id);
+  /** wasLess is whether an alert is known, by message or in a list, and was less than critical before this version of it. */
+  #wasLess({ id, version }: Alert): boolean {
+    let before: Pick<Alert, "version" | "severity"> | undefined = this.#seen.get(id);
     for (const [, list] of this.#cache.getQueriesData<AlertList>({ queryKey: keys.lists })) {
       const listed = list?.alerts.find((a) => a.id === id);
       if (listed && listed.version < version && newer(listed, before)) before = listed;
     }
-    return before;
+    return before !== undefined && before.severity !== "critical";
   }
 
   #remember({ id, version, severity }: Alert): void {

@@ -20,6 +20,9 @@ export class ApiError extends Error {
   }
 }
 
+/** unlessRefused is when a query is asked for again: not where the server said that it is wrong. */
+export const unlessRefused = (failures: number, error: Error) => !(error instanceof ApiError && error.status >= 400 && error.status < 500) && failures < 2;
+
 /**
  * ask is the answer's body, or throws an ApiError with the server's own explanation (RFC 9457 `detail`).
  * It throws as well where something answered that is not our server: a proxy's error page, a captive portal.

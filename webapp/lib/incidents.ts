@@ -6,7 +6,7 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import type { Filters } from "./alert-filters";
 import type { Alert } from "./alerts";
 import type { Answer } from "./answer";
-import { api, ApiError, ask } from "./api-client";
+import { api, ask, unlessRefused } from "./api-client";
 
 export type Incident = NonNullable<Answer<"/api/incidents">["incidents"]>[number];
 export type IncidentDetail = Omit<Answer<"/api/incidents/{id}">, "alerts"> & { alerts: Alert[] | null };
@@ -43,7 +43,7 @@ export const incident = (id: string) =>
   queryOptions({
     queryKey: ["incidents", "detail", id] as const,
     queryFn: ({ signal }): Promise<IncidentDetail> => ask(api.GET("/api/incidents/{id}", { params: { path: { id } }, signal })),
-    retry: (failures, error) => !(error instanceof ApiError && error.status >= 400 && error.status < 500) && failures < 2,
+    retry: unlessRefused,
   });
 
 /** attacked is what an incident's alerts are about, but for the attackers themselves: a scan's alert is about who scans. */

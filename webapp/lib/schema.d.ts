@@ -792,7 +792,7 @@ export interface paths {
         put?: never;
         /**
          * Feed in detections of other detectors
-         * @description They become alerts as our own do. A detection that was counted before is not counted again: for one model and asset, times must grow, from row to row too, beyond the thousand of a facility that follow each other and are put in order. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved.
+         * @description They become alerts as our own do. A detection that was counted before is not counted again: for one model and asset, times must grow from row to row and from one request to the next. Only among up to a thousand rows in a row of the same facility does the order not matter. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved.
          */
         post: operations["ingest-detections"];
         delete?: never;
@@ -7141,7 +7141,7 @@ export interface operations {
                 zone?: string[];
                 /** @description Vendors, as they are listed. */
                 vendor?: string[];
-                /** @description A part of address, MAC, vendor, name or zone, whatever the case; on SQLite that of A to Z. */
+                /** @description A part of address, MAC, vendor, name or zone, in upper or lower case (on SQLite alike only for the letters A to Z). */
                 search?: string;
                 /** @description Which page, from 1. A page past the last is empty. */
                 page?: number;

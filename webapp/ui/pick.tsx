@@ -1,6 +1,6 @@
 "use client";
 
-import { useId, useState } from "react";
+import { useState } from "react";
 
 import { Button } from "./button";
 import { Field, inputClass } from "./field";
@@ -22,7 +22,6 @@ export function Pick({ label, choices, chosen, onChange, words, add, onOpenChang
   add?: { label: string; parse: (text: string) => string };
   onOpenChange?: (open: boolean) => void;
 }) {
-  const id = useId();
   const [find, setFind] = useState("");
   const [text, setText] = useState("");
   const missing = chosen.filter((value) => !choices.some((c) => c.value === value)).map((value): Choice => ({ value, name: value }));
@@ -64,7 +63,7 @@ export function Pick({ label, choices, chosen, onChange, words, add, onOpenChang
           }}
         >
           <Field label={add.label} className="min-w-0 flex-1">
-            <input id={id} value={text} onChange={(e) => setText(e.target.value)} className={inputClass} />
+            <input value={text} onChange={(e) => setText(e.target.value)} className={inputClass} />
           </Field>
           <Button type="submit" disabled={!added}>
             {words.add}

@@ -273,6 +273,11 @@ func TestEpsilonProperties(t *testing.T) {
 		rarer, _ := epsilon(t, s, q*rapid.Float64Range(0, 1).Draw(t, "rarer"), sigma, rounds, delta)
 		weaker, _ := epsilon(t, s, q, sigma, rounds, delta*rapid.Float64Range(1, 10).Draw(t, "weaker"))
 		const round = 1 + 1e-9
+		// The law is that of the divergence; poissonBroken bounds it from above, by up to 7 % of ε where ε is large.
+		slack := 1e-2
+		if e > 50 {
+			slack = 0.07
+		}
 		switch {
 		case math.IsNaN(e) || e < 0:
 			t.Fatalf("ε = %v", e)
@@ -282,9 +287,7 @@ func TestEpsilonProperties(t *testing.T) {
 			t.Fatalf("more noise costs more: %v, then %v", e, louder)
 		case weaker > e*round:
 			t.Fatalf("a weaker δ costs more: %v, then %v", e, weaker)
-		case s == Poisson && sigma >= 1 && e < 50 && rarer > e*(1+1e-2):
-			// An order that the series leaves out at one q and not at another moves ε: a little here, by some per cent
-			// where there is so little noise that ε promises nothing.
+		case s == Poisson && rarer > e*(1+slack):
 			t.Fatalf("rarer sampling costs more: %v, then %v", e, rarer)
 		}
 		nothing, _ := epsilon(t, s, 0, sigma, rounds, delta)

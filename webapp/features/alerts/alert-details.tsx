@@ -3,6 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Dialog } from "radix-ui";
 
+import { rank } from "@/lib/alert-filters";
 import { conversationOf, type AlertDetail } from "@/lib/alerts";
 import { techniqueNames } from "@/lib/techniques";
 import { texts } from "@/lib/texts";
@@ -17,14 +18,14 @@ import type { TriageProps } from "./alert-panel";
 import { AlertSources } from "./alert-sources";
 import { PredictedNext } from "./predicted-next";
 import { Fact, Section } from "./section";
-import { rankOf, SeverityBadge, StatusWord } from "./severity";
+import { SeverityBadge, StatusWord } from "./severity";
 
 const t = texts.panel;
 
 /** AlertDetails is all that is known of one alert, in the order in which an analyst asks: what, who to whom, what now, why, what next. */
 export function AlertDetails({ alert, busy, onChoose }: TriageProps & { alert: AlertDetail }) {
   const { data: names } = useQuery(techniqueNames);
-  const sources = [...(alert.sources ?? [])].sort((a, b) => rankOf(b.severity) - rankOf(a.severity) || b.confidence - a.confidence);
+  const sources = [...(alert.sources ?? [])].sort((a, b) => rank[b.severity] - rank[a.severity] || b.confidence - a.confidence);
   const lookAt = [...new Set(sources.map((s) => s.look_at).filter(Boolean))];
   const who = [...new Set(sources.map((s) => conversationOf(s).client).filter(Boolean))];
   return (

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { memo, useState } from "react";
 
 import { useMediaQuery } from "@/hooks/use-media-query";
-import { asQuery, everything, isFiltered, noFilters, nobody, severities, sorts, statuses, type Filters } from "@/lib/alert-filters";
+import { asQuery, everything, isFiltered, noFilters, nobody, rank, severities, sorts, statuses, type Filters } from "@/lib/alert-filters";
 import { alertStats } from "@/lib/alerts";
 import { count } from "@/lib/format";
 import { systemStatus } from "@/lib/system";
@@ -15,7 +15,7 @@ import { Bars } from "@/ui/level";
 import { Pick } from "@/ui/pick";
 import { Select } from "@/ui/select";
 import { Toggles } from "@/ui/toggles";
-import { rankOf, StatusMark } from "./severity";
+import { StatusMark } from "./severity";
 import { TimeFilter } from "./time-filter";
 
 const t = texts.filters;
@@ -56,7 +56,7 @@ function Filter({ filters, assignees, onChange }: Props) {
           value: s,
           content: (
             <>
-              <Bars rank={rankOf(s)} />
+              <Bars rank={rank[s]} />
               {texts.severity[s]}
             </>
           ),

@@ -6,11 +6,10 @@ import { lazy, Suspense, useEffect, useRef } from "react";
 
 import { useMediaQuery } from "@/hooks/use-media-query";
 import { alertDetail, type AlertDetail, type Status } from "@/lib/alerts";
-import { ApiError } from "@/lib/api-client";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
-import { Notice } from "@/ui/notice";
 import { Skeleton } from "@/ui/skeleton";
+import { failureTitle, FailureNotice } from "./failure-notice";
 
 const t = texts.panel;
 
@@ -85,19 +84,11 @@ function Body({ id, ...triage }: TriageProps & { id: string }) {
     );
   }
   if (!error) return loading;
-  const missing = error instanceof ApiError && (error.status === 404 || error.status === 422);
-  const title = missing ? t.missing : texts.errors.panelTitle;
+  const words = { title: texts.errors.panelTitle, missing: { title: t.missing, body: t.missingBody } };
   return (
     <>
-      <Dialog.Title className="sr-only">{title}</Dialog.Title>
-      <Notice title={title} role="alert">
-        <p>{missing ? t.missingBody : error.message}</p>
-        {!missing && (
-          <Button className="mt-4" onClick={() => void refetch()} disabled={isFetching}>
-            {texts.errors.retry}
-          </Button>
-        )}
-      </Notice>
+      <Dialog.Title className="sr-only">{failureTitle(words, error)}</Dialog.Title>
+      <FailureNotice words={words} error={error} onRetry={() => void refetch()} busy={isFetching} />
     </>
   );
 }

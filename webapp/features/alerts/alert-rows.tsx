@@ -6,6 +6,7 @@ import { texts } from "@/lib/texts";
 import { localParts } from "@/lib/time";
 import { Badge } from "@/ui/badge";
 import { Time } from "@/ui/time";
+import { goUnlessMarked, RowLink } from "./place-link";
 import { SeverityBadge, StatusWord } from "./severity";
 import type { AlertsUrl } from "./use-alerts-url";
 
@@ -66,12 +67,10 @@ function AlertRow({ alert, place, total, url, fresh, selected, current, onSelect
       data-current={current === alert.id || undefined}
       aria-setsize={total}
       aria-posinset={place}
-      // The link is for keyboards and screen readers; for a pointer the whole row is one, but for marked text.
-      onClick={() => {
-        if (window.getSelection()?.isCollapsed === false) return;
+      onClick={goUnlessMarked(() => {
         onCurrent(alert.id);
         url.go({ id: alert.id });
-      }}
+      })}
       className={`grid cursor-pointer grid-cols-[1rem_1fr_auto] content-center items-center gap-x-3 gap-y-1 overflow-hidden border-b border-line px-4 text-sm hover:bg-hover data-current:shadow-[inset_3px_0_0_var(--accent)] data-fresh:animate-fresh data-open:bg-selected data-selected:bg-selected motion-reduce:data-fresh:bg-selected @3xl:grid-cols-[1rem_5.75rem_minmax(0,1fr)_auto] @3xl:gap-x-4 ${heights} ${columns} ${alert.muted ? "opacity-80" : ""}`}
     >
       {/* The label makes the box's place wider than the box, for fingers. */}
@@ -87,26 +86,16 @@ function AlertRow({ alert, place, total, url, fresh, selected, current, onSelect
       <SeverityBadge severity={alert.severity} />
       <div className="order-3 col-span-full min-w-0 @3xl:order-none @3xl:col-span-1">
         <p className="truncate">
-          <a
+          <RowLink
             href={url.href({ id: alert.id })}
+            onGo={() => url.go({ id: alert.id })}
             data-alert={alert.id}
             aria-current={open || undefined}
             className="text-base font-semibold"
             onFocus={() => onCurrent(alert.id)}
-            onClick={(e) => {
-              if (e.metaKey || e.ctrlKey || e.shiftKey) {
-                e.stopPropagation(); // a tab or window of its own
-                return;
-              }
-              e.preventDefault();
-              if (e.detail === 0) {
-                e.stopPropagation(); // by keyboard: the row's rule about marked text is no concern
-                url.go({ id: alert.id });
-              }
-            }}
           >
             {alert.title}
-          </a>
+          </RowLink>
           {alert.muted && (
             <span className="ml-2" title={t.mutedHint}>
               <Badge>{t.muted}</Badge>

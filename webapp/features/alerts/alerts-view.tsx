@@ -9,7 +9,6 @@ import { alertDetail, alertList, type Alert, type AlertDetail, type Status } fro
 import { incident } from "@/lib/incidents";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
-import { Notice } from "@/ui/notice";
 import { Skeleton } from "@/ui/skeleton";
 import { AlertFilters } from "./alert-filters";
 import { AlertList } from "./alert-list";
@@ -18,7 +17,9 @@ import { ArrivalNotice } from "./arrival-notice";
 import { BulkBar } from "./bulk-bar";
 import { EmptyList } from "./empty-list";
 import { ExportMenu } from "./export-menu";
+import { FailureNotice } from "./failure-notice";
 import { KeysHelp } from "./keys-help";
+import { PlaceLink } from "./place-link";
 import { SaidNotice } from "./said-notice";
 import { SavedViews } from "./saved-views";
 import { SearchBox } from "./search-box";
@@ -44,7 +45,7 @@ export function AlertsView() {
   const arrivals = useArrivals();
   const triage = useTriage();
   const alerts = (url.incidents ? story?.alerts : query.data?.alerts) ?? none;
-  const selection = useSelection(alerts);
+  const { selected, toggle, toggleAll, clear } = useSelection(alerts);
   const assignees = useAssignees(alerts);
   const [asking, setAsking] = useState<{ status: Status; targets: Targets } | null>(null);
   const [help, setHelp] = useState(false);
@@ -54,15 +55,15 @@ export function AlertsView() {
   const { current, setCurrent, step } = useCurrent(alerts, id, list, rows, go);
 
   const targets = (): Targets | null => {
-    if (selection.selected.size > 1) return { ids: [...selection.selected] };
-    const at = [...selection.selected][0] ?? id ?? current;
+    if (selected.size > 1) return { ids: [...selected] };
+    const at = [...selected][0] ?? id ?? current;
     const one = at === null ? undefined : (cache.getQueryData(alertDetail(at).queryKey) ?? alerts.find((a) => a.id === at));
     return one ? { one: newest(one, alerts) } : at === null ? null : { ids: [at] };
   };
   const choose = (status: Status, what = targets(), note = true) => {
     if (!what) triage.say({ text: texts.triage.nothing, problem: false });
     else if (note) setAsking({ status, targets: what });
-    else void triage.move(what, { status }).then((done) => done && selection.clear());
+    else void triage.move(what, { status }).then((done) => done && clear());
   };
   const focusRow = (was: string) => {
     const row = list.current?.querySelector<HTMLElement>(`[data-alert="${CSS.escape(was)}"]`);
@@ -74,7 +75,7 @@ export function AlertsView() {
     k: () => step(-1),
     x: () => {
       const at = id ?? current;
-      if (at && !url.incidents) selection.toggle(at);
+      if (at && !url.incidents) toggle(at);
     },
     a: () => choose("acknowledged", targets(), false),
     r: () => choose("resolved"),
@@ -84,16 +85,16 @@ export function AlertsView() {
       search.current?.select();
     },
     "?": () => setHelp(true),
-    Escape: selection.clear,
+    Escape: clear,
   });
 
   const change = useCallback(
     (to: Partial<Filters>, replace?: boolean) => {
-      selection.clear();
+      clear();
       window.scrollTo({ top: 0 });
       go(to, replace);
     },
-    [go, selection.clear], // eslint-disable-line react-hooks/exhaustive-deps -- the rest of selection changes with each alert
+    [go, clear],
   );
   const onSearch = useCallback((to: string) => change({ search: to }, filters.search !== ""), [change, filters.search]);
   const { dismiss, missed } = useMissed(arrivals, [...alerts, ...(query.data?.waiting ?? [])], !url.incidents);
@@ -133,14 +134,7 @@ export function AlertsView() {
         ) : (
           <div className="flex-1 border-t border-line bg-surface" aria-busy={query.isPlaceholderData}>
             {!query.data && !query.error && <Skeleton label={t.loading} rows={8} />}
-            {!query.data && query.error && (
-              <Notice title={texts.errors.title} role="alert">
-                <p>{query.error.message}</p>
-                <Button className="mt-4" onClick={() => void query.refetch()} disabled={query.isFetching}>
-                  {texts.errors.retry}
-                </Button>
-              </Notice>
-            )}
+            {!query.data && query.error && <FailureNotice words={texts.errors} error={query.error} onRetry={() => void query.refetch()} busy={query.isFetching} />}
             {query.data && alerts.length > 0 && (
               <div className={query.isPlaceholderData ? "opacity-60" : undefined}>
                 <AlertList
@@ -150,11 +144,11 @@ export function AlertsView() {
                   rowsRef={rows}
                   url={url}
                   fresh={arrivals.fresh}
-                  selected={selection.selected}
+                  selected={selected}
                   current={current}
                   onCurrent={setCurrent}
-                  onSelect={selection.toggle}
-                  onSelectAll={selection.toggleAll}
+                  onSelect={toggle}
+                  onSelectAll={toggleAll}
                 />
               </div>
             )}
@@ -180,7 +174,7 @@ export function AlertsView() {
             />
           )}
           {triage.said && <SaidNotice said={triage.said} onShow={(at) => go({ id: at })} onDismiss={() => triage.say(null)} />}
-          {selection.selected.size > 0 && <BulkBar count={selection.selected.size} busy={triage.busy} onChoose={(status) => choose(status)} onClear={selection.clear} />}
+          {selected.size > 0 && <BulkBar count={selected.size} busy={triage.busy} onChoose={(status) => choose(status)} onClear={clear} />}
         </div>
       </main>
       <AlertPanel id={id} busy={triage.busy} onChoose={(status, one) => choose(status, { one }, status !== "acknowledged" && status !== "new")} onClose={() => go({ id: null })} onClosed={focusRow} />
@@ -191,7 +185,7 @@ export function AlertsView() {
           onClose={() => setAsking(null)}
           onDone={(what) => {
             setAsking(null);
-            void triage.move(asking.targets, what).then((done) => done && selection.clear());
+            void triage.move(asking.targets, what).then((done) => done && clear());
           }}
         />
       )}
@@ -264,19 +258,15 @@ function Tabs({ url }: { url: AlertsUrl }) {
       {([false, true] as const).map((incidents) => {
         const here = url.incidents === incidents;
         return (
-          <a
+          <PlaceLink
             key={String(incidents)}
             href={url.href({ incidents, incident: null, id: null })}
+            onGo={() => url.go({ incidents, incident: null, id: null })}
             aria-current={here ? "page" : undefined}
-            onClick={(e) => {
-              if (e.metaKey || e.ctrlKey || e.shiftKey) return;
-              e.preventDefault();
-              url.go({ incidents, incident: null, id: null });
-            }}
             className={`rounded px-2.5 py-0.5 text-sm ${here ? "bg-selected font-medium text-text" : "text-muted hover:text-text"}`}
           >
             {incidents ? t.views.incidents : t.views.alerts}
-          </a>
+          </PlaceLink>
         );
       })}
     </nav>

@@ -1,5 +1,6 @@
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
+import { Commands } from "@/ui/commands";
 import { Notice } from "@/ui/notice";
 
 const t = texts.empty;
@@ -19,16 +20,7 @@ export function EmptyList({ filtered, onClear }: { filtered: boolean; onClear: (
   return (
     <Notice title={t.title}>
       <p>{t.body}</p>
-      <dl className="my-5 space-y-4">
-        {[t.demo, t.replay].map(({ what, command }) => (
-          <div key={command}>
-            <dt>{what}</dt>
-            <dd className="mt-1">
-              <code className="block overflow-x-auto rounded-md border border-line bg-sunken px-3 py-2 font-mono text-sm text-text">{command}</code>
-            </dd>
-          </div>
-        ))}
-      </dl>
+      <Commands list={[t.demo, t.replay]} />
       <p>{t.live}</p>
     </Notice>
   );

@@ -1,23 +1,24 @@
 "use client";
 
 import { useQuery } from "@tanstack/react-query";
-import type { ReactNode } from "react";
 
 import type { Alert, Status } from "@/lib/alerts";
-import { ApiError } from "@/lib/api-client";
 import { span } from "@/lib/format";
 import { attacked, incident, type IncidentDetail } from "@/lib/incidents";
 import { techniqueNames } from "@/lib/techniques";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
-import { Notice } from "@/ui/notice";
 import { Skeleton } from "@/ui/skeleton";
 import { Time } from "@/ui/time";
+import { FailureNotice } from "./failure-notice";
+import { goUnlessMarked, PlaceLink, RowLink } from "./place-link";
 import { PredictedNext } from "./predicted-next";
+import { Section } from "./section";
 import { SeverityBadge, StatusWord } from "./severity";
 import type { AlertsUrl } from "./use-alerts-url";
 
 const t = texts.incidents;
+const words = { title: t.failed, missing: { title: t.missing, body: t.missingBody } };
 
 interface Props {
   url: AlertsUrl;
@@ -28,33 +29,17 @@ interface Props {
 /** IncidentStory is one incident told in order: who, against what, step by step, and what may come next. */
 export function IncidentStory({ id, url, ...triage }: Props & { id: string }) {
   const { data, error, refetch, isFetching } = useQuery(incident(id));
-  const missing = error instanceof ApiError && (error.status === 404 || error.status === 422);
   return (
     <div className="flex-1 border-t border-line bg-surface">
       <p className="border-b border-line px-4 py-2.5 text-sm">
-        <a
-          href={url.href({ incident: null, id: null })}
-          className="text-accent underline underline-offset-4"
-          onClick={(e) => {
-            if (e.metaKey || e.ctrlKey || e.shiftKey) return;
-            e.preventDefault();
-            url.go({ incident: null, id: null });
-          }}
-        >
+        <PlaceLink href={url.href({ incident: null, id: null })} onGo={() => url.go({ incident: null, id: null })} className="text-accent underline underline-offset-4">
           ← {t.back}
-        </a>
+        </PlaceLink>
       </p>
       {data ? (
         <Story incident={data} url={url} {...triage} />
       ) : error ? (
-        <Notice title={missing ? t.missing : t.failed} role="alert">
-          <p>{missing ? t.missingBody : error.message}</p>
-          {!missing && (
-            <Button className="mt-4" onClick={() => void refetch()} disabled={isFetching}>
-              {texts.errors.retry}
-            </Button>
-          )}
-        </Notice>
+        <FailureNotice words={words} error={error} onRetry={() => void refetch()} busy={isFetching} />
       ) : (
         <Skeleton label={t.loadingOne} rows={6} />
       )}
@@ -109,18 +94,18 @@ function Story({ incident: one, url, busy, onChoose }: Props & { incident: Incid
           {alerts.length < one.alert_count && <p className="mt-3 text-sm text-muted">{t.cut(alerts.length)}</p>}
         </section>
         <aside className="space-y-5 text-sm">
-          <Part title={t.attackers}>
+          <Section title={t.attackers}>
             <Chain items={(one.attackers ?? []).map((a) => ({ id: a, words: "" }))} none={t.noAttacker} />
-          </Part>
-          <Part title={t.assets}>
+          </Section>
+          <Section title={t.assets}>
             <Chain items={attacked(one).map((a) => ({ id: a, words: "" }))} none={t.noAssets} />
-          </Part>
-          <Part title={t.techniques}>
+          </Section>
+          <Section title={t.techniques}>
             <Chain items={(one.techniques ?? []).map((id) => ({ id, words: names?.get(id) ?? "" }))} none={t.noTechnique} />
-          </Part>
-          <Part title={t.next}>
+          </Section>
+          <Section title={t.next}>
             <PredictedNext facility={one.facility_id} />
-          </Part>
+          </Section>
         </aside>
       </div>
     </article>
@@ -133,9 +118,7 @@ function Step({ alert, before, name, url }: { alert: Alert; before: Alert | unde
     <li
       data-open={open || undefined}
       className="relative cursor-pointer rounded-md px-2 py-1 hover:bg-hover data-open:bg-selected"
-      onClick={() => {
-        if (window.getSelection()?.isCollapsed !== false) url.go({ id: alert.id });
-      }}
+      onClick={goUnlessMarked(() => url.go({ id: alert.id }))}
     >
       <span aria-hidden className="absolute top-3 -left-[1.6875rem] size-2.5 rounded-full border-2 border-surface bg-muted" />
       <p className="flex flex-wrap gap-x-3 text-xs text-muted">
@@ -150,40 +133,15 @@ function Step({ alert, before, name, url }: { alert: Alert; before: Alert | unde
       </p>
       <p className="mt-0.5 flex flex-wrap items-center gap-x-3 gap-y-1">
         <SeverityBadge severity={alert.severity} />
-        <a
-          href={url.href({ id: alert.id })}
-          data-alert={alert.id}
-          aria-current={open || undefined}
-          className="text-base font-semibold"
-          onClick={(e) => {
-            if (e.metaKey || e.ctrlKey || e.shiftKey) {
-              e.stopPropagation();
-              return;
-            }
-            e.preventDefault();
-            if (e.detail === 0) {
-              e.stopPropagation();
-              url.go({ id: alert.id });
-            }
-          }}
-        >
+        <RowLink href={url.href({ id: alert.id })} onGo={() => url.go({ id: alert.id })} data-alert={alert.id} aria-current={open || undefined} className="text-base font-semibold">
           {alert.title}
-        </a>
+        </RowLink>
         <span className="text-sm">
           <StatusWord status={alert.status} />
         </span>
       </p>
       <p className="mt-0.5 text-sm break-words text-muted">{alert.description}</p>
     </li>
-  );
-}
-
-function Part({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <section aria-label={title}>
-      <h3 className="mb-1.5 font-semibold">{title}</h3>
-      {children}
-    </section>
   );
 }
 

@@ -12,7 +12,9 @@ import { Notice } from "@/ui/notice";
 import { Skeleton } from "@/ui/skeleton";
 import { Time } from "@/ui/time";
 import { FacilityFilter } from "./alert-filters";
+import { FailureNotice } from "./failure-notice";
 import { IncidentStory } from "./incident-story";
+import { goUnlessMarked, RowLink } from "./place-link";
 import { SeverityBadge } from "./severity";
 import { TimeFilter } from "./time-filter";
 import type { AlertsUrl } from "./use-alerts-url";
@@ -37,14 +39,7 @@ function Incidents({ url }: { url: AlertsUrl }) {
         {data && <p className="text-sm text-muted">{t.total(data.pages[0]?.total ?? 0)}</p>}
       </div>
       {!incidents && !error && <Skeleton label={t.loading} rows={5} />}
-      {!incidents && error && (
-        <Notice title={t.failed} role="alert">
-          <p>{error.message}</p>
-          <Button className="mt-4" onClick={() => void refetch()} disabled={isFetching}>
-            {texts.errors.retry}
-          </Button>
-        </Notice>
-      )}
+      {!incidents && error && <FailureNotice words={{ title: t.failed }} error={error} onRetry={() => void refetch()} busy={isFetching} />}
       {incidents?.length === 0 && (
         <Notice title={t.emptyTitle}>
           <p>{t.emptyBody}</p>
@@ -73,30 +68,13 @@ function IncidentRow({ incident: one, url }: { incident: Incident; url: AlertsUr
   return (
     <li
       className="grid cursor-pointer grid-cols-[1fr_auto] items-start gap-x-4 gap-y-1.5 px-4 py-3 text-sm hover:bg-hover @3xl:grid-cols-[5.75rem_minmax(0,1fr)_auto]"
-      onClick={() => {
-        if (window.getSelection()?.isCollapsed !== false) url.go({ incident: one.id });
-      }}
+      onClick={goUnlessMarked(() => url.go({ incident: one.id }))}
     >
       <SeverityBadge severity={one.severity} />
       <div className="order-3 col-span-full min-w-0 @3xl:order-none @3xl:col-span-1">
-        <a
-          href={url.href({ incident: one.id })}
-          data-incident={one.id}
-          className="text-base font-semibold break-words"
-          onClick={(e) => {
-            if (e.metaKey || e.ctrlKey || e.shiftKey) {
-              e.stopPropagation();
-              return;
-            }
-            e.preventDefault();
-            if (e.detail === 0) {
-              e.stopPropagation();
-              url.go({ incident: one.id });
-            }
-          }}
-        >
+        <RowLink href={url.href({ incident: one.id })} onGo={() => url.go({ incident: one.id })} data-incident={one.id} className="text-base font-semibold break-words">
           {t.name(one.attackers ?? [], attacked(one))}
-        </a>
+        </RowLink>
         <p className="mt-1 text-muted">
           <span className="sr-only">{t.techniques}: </span>
           {one.techniques?.length ? one.techniques.map((id) => names?.get(id) ?? id).join(" → ") : t.noTechnique}

@@ -1,13 +1,10 @@
+import { rank } from "@/lib/alert-filters";
 import type { Severity, Status } from "@/lib/alerts";
 import { texts } from "@/lib/texts";
 import { Level } from "@/ui/level";
 
-const ranks = { critical: 4, high: 3, medium: 2, low: 1 } as const;
-
-export const rankOf = (s: Severity) => ranks[s];
-
 export function SeverityBadge({ severity }: { severity: Severity }) {
-  return <Level rank={rankOf(severity)}>{texts.severity[severity]}</Level>;
+  return <Level rank={rank[severity]}>{texts.severity[severity]}</Level>;
 }
 
 const marks: Record<Status, React.ReactNode> = {

@@ -3,7 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 
-import { alertsHref, everything, severities } from "@/lib/alert-filters";
+import { alertsHref, everything, rank } from "@/lib/alert-filters";
 import { alertList } from "@/lib/alerts";
 import { texts } from "@/lib/texts";
 import { Card } from "@/ui/card";
@@ -28,7 +28,7 @@ export function NewestAlerts({ className }: { className: string }) {
       <ol aria-label={t.title} className="-mx-4 divide-y divide-line">
         {alerts.map((a) => (
           <li key={a.id} className="relative flex flex-wrap items-center gap-x-3 gap-y-0.5 px-4 py-2 text-sm hover:bg-hover">
-            <Level rank={(4 - severities.indexOf(a.severity)) as 1 | 2 | 3 | 4}>{texts.severity[a.severity]}</Level>
+            <Level rank={rank[a.severity]}>{texts.severity[a.severity]}</Level>
             {/* The link covers the row. */}
             <Link href={alertsHref({}, a.id)} className="order-3 w-full min-w-0 font-medium after:absolute after:inset-0 sm:order-none sm:w-auto sm:flex-1 sm:truncate">
               {a.title}

@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 
 import { texts } from "@/lib/texts";
+import { Commands } from "@/ui/commands";
 import { Notice } from "@/ui/notice";
 
 const t = texts.dashboard.facilities;
@@ -11,16 +12,7 @@ export function NothingWatched({ demo }: { demo: ReactNode }) {
     <>
       <Notice title={t.emptyTitle}>
         <p>{t.emptyBody}</p>
-        <dl className="my-5 space-y-4">
-          {[t.sensor, t.replay].map(({ what, command }) => (
-            <div key={command}>
-              <dt>{what}</dt>
-              <dd className="mt-1">
-                <code className="block overflow-x-auto rounded-md border border-line bg-sunken px-3 py-2 font-mono text-sm text-text">{command}</code>
-              </dd>
-            </div>
-          ))}
-        </dl>
+        <Commands list={[t.sensor, t.replay]} />
       </Notice>
       {demo}
     </>

@@ -1,8 +1,8 @@
 "use client";
 
 import { useQuery } from "@tanstack/react-query";
-import type { ReactNode } from "react";
 
+import { ranges, reach } from "@/lib/alert-filters";
 import { figure, points, span } from "@/lib/format";
 import { useNow } from "@/lib/now";
 import { roundHistory, type EndedRound } from "@/lib/rounds";
@@ -14,16 +14,15 @@ import { Failure } from "@/ui/failure";
 import { Pager } from "@/ui/pager";
 import { Select } from "@/ui/select";
 import { Skeleton } from "@/ui/skeleton";
+import { Cell, Head, RowHead, Table } from "@/ui/table";
 import { Time } from "@/ui/time";
 import { Toggles } from "@/ui/toggles";
-import { endings, ranges, useHistoryUrl, type HistoryFilters } from "./use-history-url";
+import { endings, useHistoryUrl, type HistoryFilters } from "./use-history-url";
 
 const t = texts.federation.history;
 const fl = texts.federation;
 
 const pageSize = 15;
-const hour = 3_600_000; // ms
-const reach = { "24h": 24 * hour, "7d": 7 * 24 * hour, "30d": 30 * 24 * hour } as const;
 
 /** select is the rounds that the filters let through. now is Unix ms. */
 export function select(rounds: readonly EndedRound[], { status, range }: HistoryFilters, now: number): EndedRound[] {
@@ -51,7 +50,7 @@ export function RoundHistory({ className }: { className: string }) {
               label={t.time}
               value={filters.range}
               active={filters.range !== ""}
-              choices={[{ value: "", name: t.anyTime }, ...ranges.map((value) => ({ value, name: t.ranges[value] }))]}
+              choices={[{ value: "", name: t.anyTime }, ...ranges.map((value) => ({ value, name: texts.filters.ranges[value] }))]}
               onChange={(range) => go({ range })}
             />
           </div>
@@ -63,10 +62,12 @@ export function RoundHistory({ className }: { className: string }) {
               </Button>
             </div>
           ) : (
-            <div className="-mx-4">
+            <>
               <Rows rounds={rounds.slice((page - 1) * pageSize, page * pageSize)} />
-              <Pager page={page} pages={pages} words={t.pager} onPage={(to) => go({ page: to })} />
-            </div>
+              <div className="-mx-4">
+                <Pager page={page} pages={pages} words={t.pager} onPage={(to) => go({ page: to })} />
+              </div>
+            </>
           )}
         </>
       )}
@@ -75,36 +76,32 @@ export function RoundHistory({ className }: { className: string }) {
 }
 
 function Rows({ rounds }: { rounds: readonly EndedRound[] }) {
-  const head = "px-2 py-1.5 font-medium first:pl-4 last:pr-4";
   const c = t.columns;
   return (
-    <table className="w-full text-left text-sm">
-      <thead className="border-b border-line text-xs text-muted">
-        <tr>
-          <th scope="col" className={head}>{c.round}</th>
-          <th scope="col" className={head}>{c.status}</th>
-          <th scope="col" className={`${head} hidden sm:table-cell`}>{c.ended}</th>
-          <th scope="col" className={`${head} hidden text-right sm:table-cell`}>{c.took}</th>
-          <th scope="col" className={`${head} hidden text-right sm:table-cell`}>{c.clients}</th>
-          <th scope="col" className={`${head} text-right`}>{c.change}</th>
-          <th scope="col" className={`${head} text-right`}>{c.epsilon}</th>
-        </tr>
-      </thead>
-      <tbody className="divide-y divide-line">
-        {rounds.map((r) => (
-          <Row key={r.round_number} round={r} />
-        ))}
-      </tbody>
-    </table>
+    <Table
+      head={
+        <>
+          <Head>{c.round}</Head>
+          <Head>{c.status}</Head>
+          <Head className="hidden sm:table-cell">{c.ended}</Head>
+          <Head className="hidden text-right sm:table-cell">{c.took}</Head>
+          <Head className="hidden text-right sm:table-cell">{c.clients}</Head>
+          <Head className="text-right">{c.change}</Head>
+          <Head className="text-right">{c.epsilon}</Head>
+        </>
+      }
+    >
+      {rounds.map((r) => (
+        <Row key={r.round_number} round={r} />
+      ))}
+    </Table>
   );
 }
 
 function Row({ round: r }: { round: EndedRound }) {
   return (
     <tr data-round={r.round_number}>
-      <th scope="row" className="py-2 pr-2 pl-4 align-top font-semibold">
-        {r.round_number}
-      </th>
+      <RowHead>{r.round_number}</RowHead>
       <Cell>
         <Badge tone={r.status === "completed" ? "good" : "warn"}>{fl.status[r.status]}</Badge>
         {r.reason && <span className="mt-1 block text-xs text-muted">{r.reason}</span>}
@@ -123,8 +120,4 @@ function Row({ round: r }: { round: EndedRound }) {
       <Cell className="text-right">{r.epsilon === null ? "–" : figure(r.epsilon)}</Cell>
     </tr>
   );
-}
-
-function Cell({ className = "", children }: { className?: string; children: ReactNode }) {
-  return <td className={`px-2 py-2 align-top last:pr-4 ${className}`}>{children}</td>;
 }

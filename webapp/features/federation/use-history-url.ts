@@ -3,13 +3,14 @@
 import { useSearchParams } from "next/navigation";
 import { useCallback, useMemo } from "react";
 
+import { ranges, type Range } from "@/lib/alert-filters";
+
 export const endings = ["completed", "failed"] as const;
-export const ranges = ["24h", "7d", "30d"] as const;
 
 /** HistoryFilters is what the URL of the page says of its history: `/fl-status?status=failed&time_range=7d&page=2`. */
 export interface HistoryFilters {
   status: (typeof endings)[number][];
-  range: (typeof ranges)[number] | "";
+  range: Range | "";
   page: number;
 }
 

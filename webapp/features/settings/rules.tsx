@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { useState } from "react";
 
-import { alertsHref } from "@/lib/alert-filters";
+import { alertsHref, rank } from "@/lib/alert-filters";
 import { count } from "@/lib/format";
 import { ruleList, type Rule } from "@/lib/rules";
 import { texts } from "@/lib/texts";
@@ -59,15 +59,13 @@ export function Rules() {
 
 const atOnce = 12; // rules shown until all are asked for
 
-const ranks = { critical: 4, high: 3, medium: 2, low: 1 } as const;
-
 function RuleRow({ rule: r }: { rule: Rule }) {
   return (
     <li>
       <details className="group">
         <summary className="grid cursor-pointer grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-1 px-4 py-2.5 text-sm hover:bg-hover sm:grid-cols-[5.75rem_minmax(0,1fr)_5rem_11rem]">
           <span className="hidden sm:block">
-            <Level rank={ranks[r.severity]}>{texts.severity[r.severity]}</Level>
+            <Level rank={rank[r.severity]}>{texts.severity[r.severity]}</Level>
           </span>
           <span className="min-w-0">
             <span className="font-mono font-medium break-words">{r.id}</span>
