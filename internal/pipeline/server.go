@@ -99,8 +99,13 @@ func (s *Server) Receive(ctx context.Context, b breakwater.Batch) error {
 
 // remember takes a batch into the context of its facility. Where that begins anew, as after a restart, what the store
 // has of the minute before comes first: an alert's context does not depend on when the server was started.
-func (s *Server) remember(ctx context.Context, b breakwater.Batch) error {
+func (s *Server) remember(ctx context.Context, b breakwater.Batch) (err error) {
 	if s.Context.Add(b.FacilityID, b.Windows) {
+		defer func() {
+			if err != nil { // or the next batch would join on to half a context
+				s.Context.Forget(b.FacilityID)
+			}
+		}()
 		first := b.Windows[0].Time
 		windows, err := s.Store.Windows(ctx, b.FacilityID, first.Add(-window.ContextSpan), first)
 		if err != nil {

@@ -100,6 +100,10 @@ func TestContextSurvives(t *testing.T) {
 			if err := s.Receive(gone, b); breakwater.KindOf(err) != breakwater.Unavailable {
 				t.Fatalf("batch %d with a database that is away: %v", i, err)
 			}
+		case 6: // a sensor that began its capture anew, while what it sent before it was killed is still on its way
+			if err := s.Receive(t.Context(), batches[0]); err != nil {
+				t.Fatal(err)
+			}
 		case 7: // a sensor that was restarted sends the last few again
 			for _, before := range batches[i-4 : i] {
 				if err := s.Receive(t.Context(), before); err != nil {

@@ -32,7 +32,8 @@ func NewBuffer() *Buffer {
 
 // Add takes in windows of one facility, in order of time, and drops what is now older than 60 s. Those that are there
 // already, as of a batch that comes again, take the place of what was known from their time on. It reports whether the
-// facility's context begins anew with them: nothing was known, or an older capture is being replayed.
+// facility's context begins anew with them: what is known does not reach up to them, as where nothing is, an older capture
+// is being replayed, or two runs of a sensor are mixed.
 func (b *Buffer) Add(facility string, windows []breakwater.Window) (anew bool) {
 	if len(windows) == 0 {
 		return false
@@ -45,7 +46,8 @@ func (b *Buffer) Add(facility string, windows []breakwater.Window) (anew bool) {
 	for len(kept) > 0 && !kept[len(kept)-1].Time.Before(from) {
 		kept = kept[:len(kept)-1]
 	}
-	if anew = len(kept) == 0; anew {
+	if anew = len(kept) == 0 || kept[len(kept)-1].End().Before(from); anew {
+		kept = kept[:0]
 		clear(m.worst)
 	}
 	m.windows = append(kept, windows...) // what is read of it is copied

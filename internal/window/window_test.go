@@ -98,6 +98,9 @@ func TestBufferKeepsAMinute(t *testing.T) {
 	if got := b.Current("north").Seconds; len(got) != 42 || got[40].PacketsPerSec != 7 || !got[39].Time.Equal(at(179)) {
 		t.Errorf("after a batch came again: %d windows, want those of 140 to 181", len(got))
 	}
+	if !b.Add("north", []breakwater.Window{{Time: at(190)}}) || len(b.Current("north").Seconds) != 1 {
+		t.Error("what does not join on to what is known went on with it")
+	}
 	if !b.Add("north", []breakwater.Window{{Time: at(10)}}) {
 		t.Error("an older capture went on where the newer one was")
 	}
