@@ -96,7 +96,8 @@ func (s *Store) QueueRound(ctx context.Context, scope string, plan json.RawMessa
 	err = s.change(ctx, "queueing a round", func(tx *sql.Tx) error {
 		var waiting int
 		var id, number int64
-		if err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(CASE WHEN waiting THEN 1 ELSE 0 END), 0), coalesce(max(id), 0) + 1, coalesce(max(round_number), 0) + 1 FROM fl_rounds`).
+		if err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM fl_rounds WHERE waiting), max(id) + 1, max(round_number) + 1 FROM
+			(SELECT id, round_number FROM fl_rounds UNION ALL SELECT round_id, round_number FROM fl_removed UNION ALL SELECT 0, 0) AS given`).
 			Scan(&waiting, &id, &number); err != nil {
 			return err
 		}
@@ -437,7 +438,7 @@ func (s *Store) PrivacyCosts(ctx context.Context) (costs []PrivacyCost, err erro
 func saveGlobal(ctx context.Context, tx *sql.Tx, m *GlobalModel) error {
 	if m.Version == 0 {
 		return tx.QueryRowContext(ctx, `INSERT INTO fl_models (version, round_id, scope, state, shape, params, cost, created_at)
-			VALUES ((SELECT coalesce(max(version), 0) + 1 FROM fl_models), $1, $2, $3, $4, $5, $6, $7) RETURNING version`,
+			VALUES ((SELECT max(version) + 1 FROM (SELECT version FROM fl_models UNION ALL SELECT version FROM fl_removed UNION ALL SELECT 0) AS given), $1, $2, $3, $4, $5, $6, $7) RETURNING version`,
 			m.RoundID, m.Scope, string(m.State), string(m.Shape), packFloats(m.Params), jsonText{m.Cost}, stamp(m.CreatedAt)).Scan(&m.Version)
 	}
 	statement := `UPDATE fl_models SET state = $2 WHERE version = $1`

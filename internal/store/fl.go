@@ -106,6 +106,13 @@ func (s *Store) beginRound(ctx context.Context, tx *sql.Tx, id int64, report bre
 			return nil, conflict("round_number", "round number %d was there before, and this one would be number %d; rounds come in order", last.Number, r.Number)
 		}
 	}
+	var goneID, goneNumber int64
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(round_id), 0), coalesce(max(round_number), 0) FROM fl_removed`).Scan(&goneID, &goneNumber); err != nil {
+		return nil, err
+	}
+	if r.ID <= goneID || r.Number <= goneNumber {
+		return nil, conflict("id", "rounds up to id %d and number %d were there before and have been removed; take higher ones", goneID, goneNumber)
+	}
 	added, err := tx.ExecContext(ctx, `INSERT INTO fl_rounds
 		(id, round_number, status, phase, progress, first_progress, clients, start_time, last_update, reason, version)
 		VALUES ($1, $2, $3, $4, $5, $6, '[]', $7, $8, '', 0) ON CONFLICT DO NOTHING`,

@@ -118,7 +118,7 @@ func removeFrom(ctx context.Context, tx *sql.Tx, facility string, names []string
 }
 
 // removeRounds removes the rounds of our own federation that were among none but these facilities, and the parameters
-// that they made. Clients of other facilities that took part in none of them stay as they are.
+// that they made. Their numbers are not given again: a client elsewhere may still know them. Clients of other facilities that took part in none of them stay as they are.
 func removeRounds(ctx context.Context, tx *sql.Tx, facilities []string) error {
 	scopes, err := many(ctx, tx, func(scope *string, scan func(...any) error) error { return scan(scope) },
 		`SELECT scope FROM fl_runs UNION SELECT scope FROM fl_models`)
@@ -139,6 +139,9 @@ func removeRounds(ctx context.Context, tx *sql.Tx, facilities []string) error {
 			return &breakwater.Error{Kind: breakwater.Conflict, Message: fmt.Sprintf("round %d among the facilities that are to be removed has not ended: remove them when it has", open[0])}
 		}
 		for _, statement := range []string{
+			`INSERT INTO fl_removed (round_id, round_number, version)
+				SELECT r.id, r.round_number, (SELECT coalesce(max(version), 0) FROM fl_models WHERE scope = $1)
+				FROM fl_rounds r JOIN fl_runs u ON u.round_id = r.id WHERE u.scope = $1 ORDER BY r.id DESC LIMIT 1`, // ids are given in order
 			`UPDATE fl_clients SET round_id = NULL WHERE round_id IN (SELECT round_id FROM fl_runs WHERE scope = $1)`,
 			`DELETE FROM fl_models WHERE scope = $1`,
 			`DELETE FROM fl_rounds WHERE id IN (SELECT round_id FROM fl_runs WHERE scope = $1)`, // with all that is theirs

@@ -221,3 +221,54 @@ func TestDemoRuns(t *testing.T) {
 		}
 	})
 }
+
+// The ids and numbers of rounds, and the versions of their parameters, that were removed are not given again, to rounds of
+// ours or another engine's: a client elsewhere may still send an update for the removed one.
+func TestRemovedNumbersAreNotGivenAgain(t *testing.T) {
+	t.Parallel()
+	forEachEngine(t, func(t *testing.T, s *Store) {
+		ctx := context.Background()
+		given, versions := map[int64]bool{}, map[int64]bool{}
+		for i := range 3 {
+			for range 2 {
+				r, err := s.QueueRound(ctx, "demo-a", []byte("{}"), began)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if given[r.ID] || r.ID != r.Number {
+					t.Errorf("removal %d: round %d, number %d", i, r.ID, r.Number)
+				}
+				given[r.ID] = true
+				run, err := s.RunOf(ctx, r.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				run.Step = StepSelect
+				if _, err := s.Advance(ctx, run, StepWait, &GlobalModel{Scope: "demo-a", State: ModelInitial, Shape: []byte("{}"), Params: []float32{1}, CreatedAt: began}, breakwater.RoundReport{Phase: breakwater.Distributing}, nil, nil, began); err != nil {
+					t.Fatal(err)
+				}
+				newest, err := s.NewestGlobal(ctx, "demo-a")
+				if err != nil || newest == nil || versions[newest.Version] {
+					t.Fatalf("removal %d: parameters %+v, %v", i, newest, err)
+				}
+				versions[newest.Version] = true
+				if _, err := s.EndRun(ctx, run, StepSelect, nil, breakwater.RoundFailed, "nobody came", began); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 2 { // the second finds nothing to remove
+				if err := s.RemoveFacilities(ctx, []string{"demo-a"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, c := range []struct{ id, number int64 }{{3, 9}, {6, 7}, {9, 6}} {
+			if _, _, err := s.ReportRound(ctx, c.id, report(c.number, breakwater.Distributing, 0), nil, began); breakwater.KindOf(err) != breakwater.Conflict || !strings.Contains(err.Error(), "up to id 6 and number 6") {
+				t.Errorf("another engine's round %d, number %d: %v", c.id, c.number, err)
+			}
+		}
+		if _, _, err := s.ReportRound(ctx, 7, report(7, breakwater.Distributing, 0), nil, began); err != nil {
+			t.Error(err)
+		}
+	})
+}
