@@ -58,7 +58,7 @@ const (
 )
 
 // parts is a client's data as a round uses it. Usual vectors, in order of time: the first 70 % are to train on, 15 % to set the
-// threshold by, and the last 15 % are held out. A few between them are left out, as far as there are enough: neighbours
+// threshold by, and the last 15 % are held out, to evaluate by. A few between them are left out, as far as there are enough: neighbours
 // are nearly the same. Vectors of attacks: every other stretch of ten is learned from, the rest is held out.
 type parts struct {
 	shape                   Shape
@@ -170,22 +170,37 @@ func (s Shape) network(params []float32) (*ml.Network, error) {
 	return n, n.SetParams(params)
 }
 
-// model makes a client's own model of shared parameters: the scaler and the threshold are its own.
-func (p *parts) model(params []float32) (*ml.Model, error) {
+// model makes a client's own model of shared parameters: the scaler and the threshold are its own. unseen is what the
+// threshold is set by, which nobody trained on.
+//
+// A few minutes may hold nothing of the rarer things that a plant does; a threshold of such a part cries all day. What was
+// trained on is never further off than the like of it that was not, so that a threshold below its quantile is too low: the
+// greater of both is taken. docs/federation.md has what this is worth.
+func (p *parts) model(params []float32, unseen [][]float64) (*ml.Model, error) {
 	n, err := p.shape.network(params)
 	if err != nil {
 		return nil, err
 	}
-	return ml.NewAutoencoder(ml.Data{Names: p.shape.Names, Context: p.shape.Context, Train: p.train, Validation: p.threshold, Quantile: p.quantile, Scaler: p.scaler}, n)
+	m, err := ml.NewAutoencoder(ml.Data{Names: p.shape.Names, Context: p.shape.Context, Train: p.train, Validation: unseen, Quantile: p.quantile, Scaler: p.scaler}, n)
+	if err != nil {
+		return nil, err
+	}
+	scorer, scores := m.Scorer(), make([]float64, len(p.train))
+	for i, v := range p.train {
+		scores[i] = scorer.Score(v)
+	}
+	m.Threshold = max(m.Threshold, ml.Quantile(scores, m.Quantile))
+	return m, nil
 }
 
-// Model makes the client's own model of shared parameters, as Install is given it.
+// Model makes the client's own model of shared parameters, with the threshold that an evaluation goes by: what Install is
+// given has one of the held-out part, too.
 func (c *Client) Model(ctx context.Context, shape Shape, params []float32) (*ml.Model, error) {
 	p, err := c.parts(ctx, shape)
 	if err != nil {
 		return nil, err
 	}
-	return p.model(params)
+	return p.model(params, p.threshold)
 }
 
 // Scaled is what the client trains on and what it sets its threshold by, scaled, one vector after another.
@@ -298,7 +313,7 @@ func (c *Client) evaluate(ctx context.Context, shape Shape, before, after []floa
 		loss                         *float64
 		falseAlarms, injected, found *int
 	}{{before, &e.LossBefore, &e.FalseAlarmsBefore, &ignored, &e.AttacksFoundBefore}, {after, &e.Loss, &e.FalseAlarms, &e.InjectedFound, &e.AttacksFound}} {
-		m, err := p.model(one.params)
+		m, err := p.model(one.params, p.threshold)
 		if err != nil {
 			return Evaluation{}, err
 		}
@@ -332,9 +347,10 @@ func (c *Client) install(ctx context.Context, shape Shape, round, version int64,
 	if err != nil {
 		return err
 	}
-	m, err := p.model(params)
+	unseen := slices.Concat(p.threshold, p.heldOut) // the evaluation is over
+	m, err := p.model(params, unseen)
 	if err != nil {
 		return err
 	}
-	return c.Install(ctx, Release{Round: round, Version: version, Model: m, Rows: len(p.train) + len(p.threshold)})
+	return c.Install(ctx, Release{Round: round, Version: version, Model: m, Rows: len(p.train) + len(unseen)})
 }
