@@ -162,9 +162,23 @@ func TestKillRound(t *testing.T) {
 	}
 }
 
-// TestPythonClient lets the documentation's client take part, where there is a Python with numpy.
+// TestPythonClient lets the documentation's client, which is 60 lines long, take part, where there is a Python with numpy.
 func TestPythonClient(t *testing.T) {
 	t.Parallel()
+	const script = "../../docs/federation_client.py"
+	text, err := os.ReadFile(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for line := range strings.Lines(string(text)) {
+		if strings.TrimSpace(line) != "" {
+			lines++
+		}
+	}
+	if lines > 60 {
+		t.Errorf("%s is %d lines long", script, lines)
+	}
 	python := os.Getenv("BREAKWATER_TEST_PYTHON")
 	if python == "" {
 		cache, err := os.UserCacheDir()
@@ -190,7 +204,7 @@ func TestPythonClient(t *testing.T) {
 			t.Fatal(err)
 		}
 		var said bytes.Buffer
-		client := exec.Command(python, "../../docs/federation_client.py", url, name, path)
+		client := exec.Command(python, script, url, name, path)
 		client.Stderr = &said
 		if err := client.Start(); err != nil {
 			t.Fatal(err)
