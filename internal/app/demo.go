@@ -57,6 +57,7 @@ func (a *App) newDemo(c Config) *demo.Runner {
 		Train: func(ctx context.Context, facilities []string) (*breakwater.Round, error) {
 			return a.rounds.Trigger(ctx, facilities...)
 		},
+		MinClients: a.rounds.Settings.MinClients,
 		Publish: func(run breakwater.DemoRun) {
 			if err := a.hub.Demo(&run); err != nil {
 				a.log.Warn("how a demo stands was saved but not published; GET /api/demo/status shows it", "scenario", run.Scenario, "err", err)

@@ -32,7 +32,8 @@ import (
 // stage is a runner with the whole way of the data behind it.
 type stage struct {
 	*Runner
-	flow *pipeline.Server
+	flow   *pipeline.Server
+	rounds *fl.Coordinator
 
 	mu   sync.Mutex
 	told []breakwater.DemoRun
@@ -62,6 +63,7 @@ func open(t *testing.T, url string, change func(*stage)) *stage {
 	}}
 	rounds := &fl.Coordinator{Store: db, Settings: fl.Usual(), Facilities: true, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	rounds.Settings.MinClients = 1
+	s.rounds = rounds
 	s.Train = func(ctx context.Context, facilities []string) (*breakwater.Round, error) {
 		return rounds.Trigger(ctx, facilities...)
 	}
@@ -243,6 +245,54 @@ func TestStartRefuses(t *testing.T) {
 	}
 	if run, err := s.Store.Demo(t.Context(), slow.ID); err != nil || run.Status != breakwater.DemoRunning {
 		t.Errorf("the slow one: %+v, %v", run, err)
+	}
+}
+
+// A round of the demo that has to wait says for what, and goes on when that is over; where it could not go on, or nobody
+// knows when, it does not begin.
+func TestRoundWaits(t *testing.T) {
+	t.Parallel()
+	s := open(t, storetest.URL(t), nil)
+	report := breakwater.RoundReport{Number: 3, Phase: breakwater.Training, Progress: 40}
+	if _, _, err := s.Store.ReportRound(t.Context(), 3, report, nil, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	fast := Request{Scenario: FLRound, Fast: true}
+	if _, err := s.Start(t.Context(), fast); breakwater.KindOf(err) != breakwater.Conflict || !strings.Contains(fmt.Sprint(err), "round 3 of another engine has not ended") {
+		t.Errorf("beside another engine's round: %v", err)
+	}
+	if _, _, err := s.Store.EndRound(t.Context(), 3, breakwater.RoundCompleted, "", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	s.MinClients = 6
+	if _, err := s.Start(t.Context(), fast); breakwater.KindOf(err) != breakwater.Conflict || !strings.Contains(fmt.Sprint(err), "FL_MIN_CLIENTS") {
+		t.Errorf("where a round needs six clients: %v", err)
+	}
+	s.MinClients = 5
+	first, err := s.Train(t.Context(), []string{"nobody-yet"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := s.start(t, FLRound, "")
+	s.until(t, func() bool {
+		now, err := s.Store.Demo(t.Context(), run.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now.Status != breakwater.DemoRunning {
+			t.Fatalf("it did not wait: %s", outcome(now))
+		}
+		return strings.HasPrefix(now.Stage, "round 5 waits for its turn: round 4 waits for clients, until ")
+	})
+	// Somebody comes who has nothing to train on: that round fails, and the demo's has its turn.
+	if err := s.rounds.Join(fl.Client{ID: "nobody-yet", FacilityID: "nobody-yet", Data: func(context.Context) (fl.Data, error) { return fl.Data{}, nil }}); err != nil {
+		t.Fatal(err)
+	}
+	if run := s.ended(t, run.ID); run.Status != breakwater.DemoCompleted {
+		t.Errorf("%s", outcome(run))
+	}
+	if r, err := s.Store.Round(t.Context(), first.ID); err != nil || r.Status != breakwater.RoundFailed {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"breakwater"
 	"breakwater/internal/plant"
+	"breakwater/internal/store"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -27,7 +28,11 @@ func (r *Runner) round(ctx context.Context, t *teller) error {
 		if err != nil {
 			return "the round goes on", 20
 		}
-		return fmt.Sprintf("round %d: %s", round.Number, round.Phase), 20 + 0.8*round.Progress
+		stage, err := r.standing(ctx, round)
+		if err != nil {
+			stage = fmt.Sprintf("round %d goes on", round.Number)
+		}
+		return stage, 20 + 0.8*round.Progress
 	}
 	look := func(ctx context.Context) ([]breakwater.DemoCheck, error) {
 		if id.Load() == 0 {
@@ -69,6 +74,59 @@ func (r *Runner) round(ctx context.Context, t *teller) error {
 		err = fmt.Errorf("round %d failed: %s", round.Number, round.Reason)
 	}
 	return err
+}
+
+// canTrain says why a round among the plants would not come to its turn, or could not go on. The error is of kind Conflict.
+func (r *Runner) canTrain(ctx context.Context) error {
+	if five := len(plant.Demo); r.MinClients > five {
+		return &breakwater.Error{Kind: breakwater.Conflict, Message: fmt.Sprintf("a round needs %d clients (FL_MIN_CLIENTS), and the demo has %d plants: lower it to play fl-round", r.MinClients, five)}
+	}
+	current, run, err := r.turn(ctx)
+	if err == nil && current != nil && run == nil { // only that engine knows when it ends, if ever
+		err = &breakwater.Error{Kind: breakwater.Conflict,
+			Message: fmt.Sprintf("round %d of another engine has not ended, and rounds run one at a time: play fl-round after it, or end it by POST /api/fl/rounds/%d/complete", current.Number, current.ID)}
+	}
+	return err
+}
+
+// turn is the round whose turn it is, nil where there is none, and what the coordinator knows of it, nil where it is another
+// engine's.
+func (r *Runner) turn(ctx context.Context) (*breakwater.Round, *store.Run, error) {
+	current, err := r.Store.CurrentRound(ctx)
+	if err != nil || current == nil || current.Status != breakwater.RoundInProgress {
+		return nil, nil, err
+	}
+	run, err := r.Store.RunOf(ctx, current.ID)
+	if breakwater.KindOf(err) == breakwater.NotFound {
+		return current, nil, nil
+	}
+	return current, run, err
+}
+
+// standing says what a round does now, or what it waits for.
+func (r *Runner) standing(ctx context.Context, round *breakwater.Round) (string, error) {
+	current, run, err := r.turn(ctx)
+	if err != nil {
+		return "", err
+	}
+	stage := fmt.Sprintf("round %d: %s", round.Number, round.Phase)
+	if current == nil { // it has ended
+		return stage, nil
+	}
+	doing := fmt.Sprintf("%s, %.0f %%", current.Phase, current.Progress)
+	switch {
+	case run == nil:
+		doing = "of another engine, has not ended"
+	case run.Step == store.StepSelect:
+		doing = "waits for clients, until " + run.Deadline.Format("15:04:05") + " UTC at most"
+	}
+	switch {
+	case current.ID != round.ID:
+		stage = fmt.Sprintf("round %d waits for its turn: round %d %s", round.Number, current.Number, doing)
+	case run != nil && run.Step == store.StepSelect:
+		stage = fmt.Sprintf("round %d %s", round.Number, doing)
+	}
+	return stage, nil
 }
 
 // lookRound is what was found of a round so far.

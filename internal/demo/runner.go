@@ -37,7 +37,8 @@ type Runner struct {
 	// Forget drops what the way of the data keeps of a facility in memory: pipeline.Server.Forget.
 	Forget func(facility string)
 	// Train lets facilities train together: it begins a round among them and gives its id.
-	Train func(ctx context.Context, facilities []string) (*breakwater.Round, error)
+	Train      func(ctx context.Context, facilities []string) (*breakwater.Round, error)
+	MinClients int // that a round needs
 	// Publish tells the world how a run stands. It does not block.
 	Publish func(breakwater.DemoRun)
 	Owner   string // this server, by a name that it has after a restart, too
@@ -98,7 +99,8 @@ func (r *Runner) interrupt(ctx context.Context, owner string) error {
 }
 
 // Start begins a run and gives it. Errors are of kind NotFound where there is no such scenario, Invalid where there is no
-// such facility, Conflict where the scenario or its facility is being played, and Unavailable where the server ends.
+// such facility, Conflict where the scenario or its facility is being played, or a round could not go on, and Unavailable
+// where the server ends.
 func (r *Runner) Start(ctx context.Context, q Request) (breakwater.DemoRun, error) {
 	var none breakwater.DemoRun
 	if !slices.Contains(Names, q.Scenario) {
@@ -113,6 +115,9 @@ func (r *Runner) Start(ctx context.Context, q Request) (breakwater.DemoRun, erro
 		}
 	} else {
 		run.Facilities, run.Expected = facilities(), roundChecks(nil, nil)
+		if err := r.canTrain(ctx); err != nil {
+			return none, err
+		}
 	}
 	if q.Facility != "" {
 		if !slices.Contains(facilities(), q.Facility) {
