@@ -2,5 +2,4 @@
 
 package demo
 
-// repetitions of each scenario.
-const repetitions = 10
+const underRace = false

@@ -2,5 +2,5 @@
 
 package demo
 
-// repetitions of each scenario: the race detector makes each some ten times slower.
-const repetitions = 2
+// underRace says that the race detector runs, which makes each scenario some ten times slower.
+const underRace = true
