@@ -63,13 +63,13 @@ check: staticcheck lint verify ## formatting, vet, static analysis, lint, types,
 	@test -z "$$(gofmt -l *.go cmd internal webapp/*.go)" || { echo "not gofmt'ed:"; gofmt -l *.go cmd internal webapp/*.go; exit 1; }
 	go vet ./...
 
-generate: ## write anew what is made from code: openapi.json, docs/asyncapi.yaml, .env.example, help texts, schema.d.ts
+generate: ## write anew what is made from code: openapi.json, docs/asyncapi.yaml, docs/configuration.md, .env.example, help texts, schema.d.ts
 	go test ./internal/api ./internal/app ./cmd/breakwater -run 'OpenAPI|AsyncAPI|EnvExample|Help' -update
 	scripts/need-node-modules
 	$(PNPM) generate
 
 verify: generate ## fail when something generated is stale
-	git diff --exit-code -- openapi.json docs/asyncapi.yaml .env.example cmd/breakwater/testdata webapp/lib/schema.d.ts
+	git diff --exit-code -- openapi.json docs/asyncapi.yaml docs/configuration.md .env.example cmd/breakwater/testdata webapp/lib/schema.d.ts
 
 bench: ## the figures of docs/performance.md
 	GOMAXPROCS=1 go test -run '^$$' -bench . -benchmem ./internal/capture ./internal/decode ./internal/detect ./internal/pipeline

@@ -37,7 +37,7 @@ func TestOnPostgres(t *testing.T) { storetest.Again(t) }
 // TestHelp holds the help of every command as a golden text.
 func TestHelp(t *testing.T) {
 	for _, command := range []string{
-		"", "serve", "replay", "decode", "plant", "plant record", "rules", "rules list", "rules check", "baseline", "fl", "fl simulate", "sensor", "train", "eval", "attack", "attack import", "attack eval",
+		"", "serve", "replay", "decode", "plant", "plant record", "plant serve", "rules", "rules list", "rules check", "baseline", "fl", "fl simulate", "sensor", "train", "eval", "attack", "attack import", "attack eval",
 		"migrate", "migrate up", "migrate down", "migrate status", "version", "demo", "seed",
 	} {
 		t.Run(command, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 // PlantCmd holds the commands of the simulated plant.
 type PlantCmd struct {
 	Record PlantRecordCmd `cmd:"" help:"Record the plant's network as a capture file."`
+	Serve  PlantServeCmd  `cmd:"" help:"Let the plant run live: its PLCs as Modbus/TCP servers on this machine."`
 }
 
 // PlantRecordCmd records the simulated plant.
@@ -80,4 +81,31 @@ func (c *PlantRecordCmd) Run(ctx context.Context, std streams) (err error) {
 	}
 	fmt.Fprintf(std.err, "%s: %d packets, %s of the plant\n", c.Out, n, c.Duration)
 	return nil
+}
+
+// PlantServeCmd lets the simulated plant run live.
+type PlantServeCmd struct {
+	Port     int    `default:"5020" help:"TCP port of PLC-1; PLC-2 has the next one. 0 takes free ones."`
+	Facility string `placeholder:"ID" help:"Which plant: one of the demo's five, as demo-northgate. Default: one that stands alone."`
+	Seed     uint64 `default:"1" help:"Where the water stands at first, and how its measurements scatter."`
+}
+
+// Help shows an example.
+func (PlantServeCmd) Help() string {
+	return "Example:\n\n  breakwater plant serve --port 5020\n\nAnybody on this machine may read and write, and nobody else: it listens to 127.0.0.1 alone. docs/demo.md lists the registers."
+}
+
+// Run lets the plant run until it is interrupted.
+func (c *PlantServeCmd) Run(ctx context.Context, std streams) error {
+	live, err := plant.Listen(plant.Options{Facility: c.Facility, Seed: c.Seed}, c.Port)
+	if err != nil {
+		if breakwater.KindOf(err) == breakwater.Invalid {
+			return usageError{err}
+		}
+		return err
+	}
+	if _, err := fmt.Fprintf(std.out, "PLC-1, raw water: %s, unit 1\nPLC-2, treatment: %s, unit 1\n", live.PLC1, live.PLC2); err != nil {
+		return err
+	}
+	return live.Run(ctx)
 }

@@ -237,6 +237,43 @@ func EnvExample() string {
 	return b.String()
 }
 
+// ConfigurationPage is the text of docs/configuration.md: every setting with its default, what is accepted, by what Check
+// says of a value that is not, and what it is.
+func ConfigurationPage() string {
+	var b strings.Builder
+	b.WriteString(`# Configuration
+
+Everything has a default: with no configuration the server runs whole on this machine. A flag wins over the environment, the
+environment over a file ` + "`.env`" + ` in the working directory, that over the default. A bad value stops the start with one line that
+names the variable, the value and what is accepted.
+
+These are the settings of ` + "`breakwater serve`" + `; other commands that use the database read ` + "`DATABASE_URL`" + ` too. [.env.example](../.env.example) has them to copy. This page is made from the
+program by ` + "`make generate`" + `, and a test holds it equal.
+
+| variable | flag | default | accepted | what it is |
+| --- | --- | --- | --- | --- |
+`)
+	for f := range fields() {
+		c := Defaults()
+		reflect.ValueOf(&c).Elem().FieldByIndex(f.Index).SetString("?")
+		_, accepted, _ := strings.Cut(fmt.Sprint(c.Check()), "accepted is ")
+		accepted, _, _ = strings.Cut(accepted, ";")
+		value := "none"
+		if v := f.Tag.Get("default"); v != "" {
+			value = "`" + v + "`"
+		}
+		if accepted == "" {
+			accepted = "any text"
+		}
+		fmt.Fprintf(&b, "| `%s` | `--%s` | %s | %s | %s |\n", f.Tag.Get("env"), f.Tag.Get("name"), value, accepted, f.Tag.Get("help"))
+	}
+	b.WriteString(`
+Commands that talk to a server take ` + "`--server` (`BREAKWATER_SERVER`) and `--token` (`BREAKWATER_TOKEN`)" + `. Who may use a server, and
+what ` + "`API_HOST` and `API_TOKEN`" + ` mean for that, is in [commands.md](commands.md#who-may-use-the-server); databases are in [database.md](database.md), the federation's settings in [federation.md](federation.md).
+`)
+	return b.String()
+}
+
 func fields() func(func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
 		t := reflect.TypeFor[Config]()

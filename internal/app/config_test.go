@@ -9,27 +9,33 @@ import (
 	"breakwater"
 )
 
-var update = flag.Bool("update", false, "write .env.example anew")
+var update = flag.Bool("update", false, "write .env.example and docs/configuration.md anew")
 
 func defaults() Config {
 	return Config{APIHost: "127.0.0.1", APIPort: "8000", CORSOrigins: "http://localhost:3000", DatabaseURL: "sqlite://breakwater.db", Retention: "30", LogLevel: "info", LogFormat: "text",
 		FLMinClients: "2", FLDeadline: "10m", FLEpochs: "5", FLStrategy: "fedavg", FLNoise: "0", FLClip: "1", FLDelta: "0.00001", FLBudget: "0"}
 }
 
+// .env.example and the page of the configuration are what the program reads.
 func TestEnvExample(t *testing.T) {
-	const path = "../../.env.example"
-	want := EnvExample()
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+	for path, want := range map[string]string{"../../.env.example": EnvExample(), "../../docs/configuration.md": ConfigurationPage()} {
+		if *update {
+			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(path)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Error(".env.example is not what the program reads: run `make generate`")
+		if string(got) != want {
+			t.Errorf("%s is not what the program reads: run `make generate`", path)
+		}
+		for f := range fields() {
+			if !strings.Contains(want, f.Tag.Get("env")) || !strings.Contains(want, f.Tag.Get("help")) {
+				t.Errorf("%s does not speak of %s", path, f.Tag.Get("env"))
+			}
+		}
 	}
 }
 

@@ -15,6 +15,8 @@
 //	   at 1 Hz, opera- looks in now   archives, names   where an attack
 //	   tors write      and then       and time          is asked for
 //
+// Or the PLCs alone, live on real sockets (serve.go).
+//
 // It knows the physics of water and chlorine (process.go), the PLCs with their control logic and Modbus server (plc.go),
 // which plants there are (facility.go), how TCP, UDP, ARP and ICMP look on a wire (wire.go), who talks when (hosts.go)
 // and what an intruder does (attacks.go). The bytes are real: what a PLC answers comes from its registers, which come
