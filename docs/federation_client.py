@@ -51,12 +51,12 @@ def train(task):  # Adam on the mean squared error; gives the message with the c
     return b"BWPARAM\x01" + struct.pack("<II", len(body) // 4, zlib.crc32(body)) + body
 
 def evaluate(task):  # both parameters on the held-out part; found is what is over the threshold
-    learned, usual, held = parts(task["shape"])
+    _, usual, held = parts(task["shape"])
     fake = held + 4 * np.eye(held.shape[1])[np.arange(len(held)) % rows.shape[1] - rows.shape[1]]
     report = {"held_out": len(held), "injected": len(fake), "attacks": 0, "attacks_found_before": 0, "attacks_found": 0}
     for version, suffix in (task["base_version"], "_before"), (task["candidate_version"], ""):
         score = lambda x, net=layers(parameters(version), task["shape"]): ((forward(net, x)[1] - x) ** 2).mean(1)
-        over = lambda x: int((score(x) > max(np.quantile(score(part), 0.999) for part in (learned, usual))).sum())
+        over = lambda x: int((score(x) > np.quantile(score(usual), 0.999)).sum())
         report |= {"loss" + suffix: score(held).mean(), "false_alarms" + suffix: over(held), "injected_found": over(fake)}
     return json.dumps(report).encode()
 

@@ -172,17 +172,20 @@ func (s Shape) network(params []float32) (*ml.Network, error) {
 
 // model makes a client's own model of shared parameters: the scaler and the threshold are its own. unseen is what the
 // threshold is set by, which nobody trained on.
-//
-// A few minutes may hold nothing of the rarer things that a plant does; a threshold of such a part cries all day. What was
-// trained on is never further off than the like of it that was not, so that a threshold below its quantile is too low: the
-// greater of both is taken. docs/federation.md has what this is worth.
 func (p *parts) model(params []float32, unseen [][]float64) (*ml.Model, error) {
 	n, err := p.shape.network(params)
 	if err != nil {
 		return nil, err
 	}
-	m, err := ml.NewAutoencoder(ml.Data{Names: p.shape.Names, Context: p.shape.Context, Train: p.train, Validation: unseen, Quantile: p.quantile, Scaler: p.scaler}, n)
-	if err != nil {
+	return ml.NewAutoencoder(ml.Data{Names: p.shape.Names, Context: p.shape.Context, Train: p.train, Validation: unseen, Quantile: p.quantile, Scaler: p.scaler}, n)
+}
+
+// release makes the model that the client detects with. Its evaluation is over, so that the held-out part sets the threshold
+// too. And a few minutes may hold nothing of the rarer things that a plant does; a threshold of such a part cries all day.
+// What was trained on is never further off than the like of it that was not, so that a threshold below its quantile is too
+// low: the greater of both is taken. docs/federation.md has what this is worth.
+func (p *parts) release(params []float32) (m *ml.Model, err error) {
+	if m, err = p.model(params, slices.Concat(p.threshold, p.heldOut)); err != nil {
 		return nil, err
 	}
 	scorer, scores := m.Scorer(), make([]float64, len(p.train))
@@ -193,8 +196,8 @@ func (p *parts) model(params []float32, unseen [][]float64) (*ml.Model, error) {
 	return m, nil
 }
 
-// Model makes the client's own model of shared parameters, with the threshold that an evaluation goes by: what Install is
-// given has one of the held-out part, too.
+// Model makes the client's own model of shared parameters, with the threshold that an evaluation goes by; that of what
+// Install is given is no lower, and of more data.
 func (c *Client) Model(ctx context.Context, shape Shape, params []float32) (*ml.Model, error) {
 	p, err := c.parts(ctx, shape)
 	if err != nil {
@@ -347,10 +350,9 @@ func (c *Client) install(ctx context.Context, shape Shape, round, version int64,
 	if err != nil {
 		return err
 	}
-	unseen := slices.Concat(p.threshold, p.heldOut) // the evaluation is over
-	m, err := p.model(params, unseen)
+	m, err := p.release(params)
 	if err != nil {
 		return err
 	}
-	return c.Install(ctx, Release{Round: round, Version: version, Model: m, Rows: len(p.train) + len(unseen)})
+	return c.Install(ctx, Release{Round: round, Version: version, Model: m, Rows: len(p.train) + len(p.threshold) + len(p.heldOut)})
 }
