@@ -298,6 +298,17 @@ func TestRoundWaits(t *testing.T) {
 	}
 }
 
+// A server that ends before it has begun ends without an error.
+func TestEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := open(t, storetest.URL(t), nil)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := (&Runner{Store: s.Store, Publish: s.Publish}).Run(ended); err != nil {
+		t.Error(err)
+	}
+}
+
 // A server that is stopped in the middle says so, one that was killed says so after its restart, and both are reset.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
