@@ -27,14 +27,14 @@ func (s *server) mitreRoutes(h huma.API) {
 	register(s, h, huma.Operation{
 		OperationID: "get-attack-graph", Method: http.MethodGet, Path: "/api/mitre/graph", Tags: tags,
 		Summary: "What was seen and what may come, as a graph",
-		Description: "Nodes of type current are techniques that alerts have shown in the last 7 days of each facility's data; those of type predicted are what open predictions await. " +
+		Description: "Nodes of type current are techniques that alerts have shown, where nothing else is asked for in the last 7 days of each facility's data; those of type predicted are what open predictions await. " +
 			"Links of type observed go from a technique to the one that a facility showed next; predicted from where a prediction was made to what it awaits; validated to what it foresaw and was seen in time. " +
-			"What mutes cover and false positives do not count.",
+			"What mutes cover and false positives do not count. " + ofSpan,
 		Errors: failing,
 	}, s.attackGraph)
 	register(s, h, huma.Operation{
 		OperationID: "get-attack-matrix", Method: http.MethodGet, Path: "/api/mitre/matrix", Tags: tags,
-		Summary: "The matrix with counts", Description: "Tactics in kill-chain order with their techniques by id. A technique of two tactics stands in both.", Errors: failing,
+		Summary: "The matrix with counts", Description: "Tactics in kill-chain order with their techniques by id. A technique of two tactics stands in both. What mutes cover and false positives do not count. " + ofSpan, Errors: failing,
 	}, s.attackMatrix)
 	register(s, h, huma.Operation{
 		OperationID: "list-techniques", Method: http.MethodGet, Path: "/api/mitre/techniques", Tags: tags,
@@ -49,10 +49,35 @@ func (s *server) mitreRoutes(h huma.API) {
 	register(s, h, huma.Operation{
 		OperationID: "get-attack-layer", Method: http.MethodGet, Path: "/api/mitre/layer", Tags: tags,
 		Summary: "What was seen and what may come, as a layer of the ATT&CK Navigator",
-		Description: "A file for the Navigator's “Open existing layer”, in its format 4.5. What alerts have ever shown scores 100, what open predictions await the greatest probability that was said, " +
-			"in percent.",
+		Description: "A file for the Navigator's “Open existing layer”, in its format 4.5. What alerts have shown scores 100, what open predictions await the greatest probability that was said, " +
+			"in percent. " + ofSpan,
 		Errors: failing,
 	}, s.attackLayer)
+}
+
+const ofSpan = "Of a time that is named count the alerts that went on in it and the predictions that were open in it, where they are open still or came true."
+
+// AttackScope is what of the alerts and predictions counts.
+type AttackScope struct {
+	Facility []string `query:"facility" nullable:"false" maxItems:"200" example:"plant-1,plant-2" doc:"Ids of facilities; of all where absent."`
+	TimeFilter
+	Span string `query:"span" enum:"recent,all" example:"recent" doc:"In place of a time: recent, the last 7 days of each facility's data; all, whatever is kept. Where neither is named, the graph is of recent, the matrix and the layer of all."`
+}
+
+// sightings is the scope as the store knows it; span is what counts where the question names none.
+func (f *AttackScope) sightings(span string) (store.Sightings, error) {
+	if err := checkFacilities(f.Facility); err != nil {
+		return store.Sightings{}, err
+	}
+	from, to, err := f.span(time.Now())
+	if err != nil {
+		return store.Sightings{}, err
+	}
+	timed := !from.IsZero() || !to.IsZero()
+	if timed && f.Span != "" {
+		return store.Sightings{}, &breakwater.Error{Kind: breakwater.Invalid, Field: "span", Message: "span and a time are both given: use one of them"}
+	}
+	return store.Sightings{Facilities: f.Facility, From: from, To: to, Recent: !timed && cmp.Or(f.Span, span) == "recent"}, nil
 }
 
 // predictor is what predicts here.
@@ -73,6 +98,10 @@ type graphNode struct {
 	Probability float64  `json:"probability" minimum:"0" maximum:"1" example:"1" doc:"Of what was seen 1; of what is predicted the greatest that an open prediction says."`
 	Tactics     []string `json:"tactics" nullable:"false" example:"[\"Discovery\"]" doc:"Names of its tactics, in kill-chain order."`
 	Alerts      int      `json:"alerts" minimum:"0" example:"2" doc:"How many alerts have shown it in that time."`
+
+	Facilities []string   `json:"facilities" nullable:"false" example:"[\"plant-1\"]" doc:"Which facilities have shown it, by id; none where it is predicted."`
+	FirstSeen  *time.Time `json:"first_seen" example:"2026-03-01T08:00:00Z" doc:"Data time at which the first of those alerts showed it; null where it is predicted, or only the engine that predicted has seen it."`
+	LastSeen   *time.Time `json:"last_seen" example:"2026-03-01T08:04:10Z" doc:"Data time at which one last did; null likewise."`
 }
 
 type graphLink struct {
@@ -87,15 +116,16 @@ type attackGraph struct {
 	Links []graphLink `json:"links" nullable:"false" doc:"From technique to technique, each pair once, by source and target."`
 }
 
-func (s *server) attackGraph(ctx context.Context, f *facilities) (*response[attackGraph], error) {
-	if err := checkFacilities(f.Facility); err != nil {
-		return nil, err
-	}
-	seen, err := s.Store.TechniquesSeen(ctx, f.Facility)
+func (s *server) attackGraph(ctx context.Context, f *AttackScope) (*response[attackGraph], error) {
+	q, err := f.sightings("recent")
 	if err != nil {
 		return nil, err
 	}
-	awaited, err := s.Store.Transitions(ctx, f.Facility)
+	seen, err := s.Store.TechniquesSeen(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	awaited, err := s.Store.Transitions(ctx, q.Facilities, q.From, q.To)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +137,7 @@ func (s *server) attackGraph(ctx context.Context, f *facilities) (*response[atta
 		if !ok {
 			i = len(g.Nodes)
 			at[id] = i
-			n := graphNode{ID: id, Name: id, Type: kind, Tactics: []string{}}
+			n := graphNode{ID: id, Name: id, Type: kind, Tactics: []string{}, Facilities: []string{}}
 			if o, ok := c.Lookup(id); ok {
 				n.Name, n.Tactics = o.Name, tacticNames(c, o)
 			}
@@ -132,7 +162,7 @@ func (s *server) attackGraph(ctx context.Context, f *facilities) (*response[atta
 		for _, id := range own {
 			n := node(id, "current")
 			n.Probability = 1
-			n.Alerts += x.Alerts
+			n.saw(x)
 			if before != "" && before != id {
 				link(before, id, "observed", 1)
 			}
@@ -174,6 +204,21 @@ func (s *server) attackGraph(ctx context.Context, f *facilities) (*response[atta
 	return &response[attackGraph]{g}, nil
 }
 
+// saw adds what a facility's alerts have shown of it.
+func (n *graphNode) saw(x store.SeenTechnique) {
+	n.Alerts += x.Alerts
+	if !slices.Contains(n.Facilities, x.FacilityID) { // two ids of one technique
+		n.Facilities = append(n.Facilities, x.FacilityID)
+		slices.Sort(n.Facilities)
+	}
+	if n.FirstSeen == nil || x.First.Before(*n.FirstSeen) {
+		n.FirstSeen = &x.First
+	}
+	if n.LastSeen == nil || x.Last.After(*n.LastSeen) {
+		n.LastSeen = &x.Last
+	}
+}
+
 // linkKinds are the types of link; of two between the same techniques the first is shown.
 var linkKinds = []string{"validated", "observed", "predicted"}
 
@@ -202,17 +247,16 @@ type standing struct {
 }
 
 // standings are those of the catalogue's own techniques that were seen or are predicted.
-func (s *server) standings(ctx context.Context, f *facilities) (map[string]*standing, error) {
-	if err := checkFacilities(f.Facility); err != nil {
-		return nil, err
-	}
-	unmuted := false
-	stats, err := s.Store.AlertStats(ctx, store.AlertFilter{Facilities: f.Facility, Muted: &unmuted,
-		Statuses: []breakwater.Status{breakwater.StatusNew, breakwater.StatusAcknowledged, breakwater.StatusResolved}}, time.Now())
+func (s *server) standings(ctx context.Context, f *AttackScope) (map[string]*standing, error) {
+	q, err := f.sightings("all")
 	if err != nil {
 		return nil, err
 	}
-	awaited, err := s.Store.Transitions(ctx, f.Facility)
+	alerts, err := s.alertsShowing(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	awaited, err := s.Store.Transitions(ctx, q.Facilities, q.From, q.To)
 	if err != nil {
 		return nil, err
 	}
@@ -223,9 +267,9 @@ func (s *server) standings(ctx context.Context, f *facilities) (map[string]*stan
 		}
 		return of[id]
 	}
-	for technique, alerts := range stats.ByTechnique {
+	for technique, n := range alerts {
 		for _, id := range c.Meant(technique) {
-			at(id).alerts += alerts
+			at(id).alerts += n
 		}
 	}
 	for _, t := range awaited {
@@ -243,10 +287,26 @@ func (s *server) standings(ctx context.Context, f *facilities) (map[string]*stan
 	return of, nil
 }
 
+// alertsShowing counts the alerts that have shown each technique.
+func (s *server) alertsShowing(ctx context.Context, q store.Sightings) (map[string]int, error) {
+	if !q.Recent && q.From.IsZero() && q.To.IsZero() { // the index has all of them counted
+		unmuted := false
+		stats, err := s.Store.AlertStats(ctx, store.AlertFilter{Facilities: q.Facilities, Muted: &unmuted,
+			Statuses: []breakwater.Status{breakwater.StatusNew, breakwater.StatusAcknowledged, breakwater.StatusResolved}}, time.Now())
+		return stats.ByTechnique, err
+	}
+	seen, err := s.Store.TechniquesSeen(ctx, q)
+	alerts := map[string]int{}
+	for _, x := range seen {
+		alerts[x.Technique] += x.Alerts
+	}
+	return alerts, err
+}
+
 type matrixTechnique struct {
 	ID          string  `json:"id" example:"T0846" doc:"The technique's id."`
 	Name        string  `json:"name" example:"Remote System Discovery" doc:"Its name."`
-	Alerts      int     `json:"alerts" minimum:"0" example:"2" doc:"Alerts that have ever shown it, but for those that are muted or false positives."`
+	Alerts      int     `json:"alerts" minimum:"0" example:"2" doc:"Alerts that have shown it, but for those that are muted or false positives."`
 	Predictions int     `json:"predictions" minimum:"0" example:"1" doc:"Open predictions that await it."`
 	Probability float64 `json:"probability" minimum:"0" maximum:"1" example:"0.21" doc:"The greatest that an open prediction says; 0 where none awaits it."`
 }
@@ -263,7 +323,7 @@ type attackMatrix struct {
 	Tactics []matrixTactic `json:"tactics" nullable:"false" doc:"The tactics, in kill-chain order."`
 }
 
-func (s *server) attackMatrix(ctx context.Context, f *facilities) (*response[attackMatrix], error) {
+func (s *server) attackMatrix(ctx context.Context, f *AttackScope) (*response[attackMatrix], error) {
 	of, err := s.standings(ctx, f)
 	if err != nil {
 		return nil, err
@@ -289,7 +349,7 @@ type layerAnswer struct {
 	Body        attack.Layer
 }
 
-func (s *server) attackLayer(ctx context.Context, f *facilities) (*layerAnswer, error) {
+func (s *server) attackLayer(ctx context.Context, f *AttackScope) (*layerAnswer, error) {
 	of, err := s.standings(ctx, f)
 	if err != nil {
 		return nil, err

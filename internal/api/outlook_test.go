@@ -106,6 +106,17 @@ func TestPredictionFromPackets(t *testing.T) {
 		}
 	}
 
+	for query, want := range map[string]bool{"technique=T0855": true, "technique=T9999": false, "technique=T9999,T0855&status=validated": true} {
+		got := ask(t, "GET", s.URL+"/api/predictions?facility=plant-1&limit=200&"+query, nil)
+		if got.status != 200 || (got.body["total"] != 0.0) != want {
+			t.Errorf("%s: %d %s", query, got.status, got.text)
+		}
+		for _, p := range got.body["predictions"].([]any) {
+			if p := p.(map[string]any); !slices.Contains(ids(p), "T0855") {
+				t.Errorf("%s: %v", query, p)
+			}
+		}
+	}
 	first := all[len(all)-1] // the oldest
 	if !slices.Contains(ids(first), "T0855") || first["status"] != "validated" || first["source"] != "breakwater" || !strings.HasPrefix(kinds[first["id"].(string)], "prediction_created ") {
 		t.Errorf("the first: %v, told of as %s", first, kinds[first["id"].(string)])
@@ -279,11 +290,15 @@ func TestMitre(t *testing.T) {
 	if n := nodes["T0855"]; n == nil || n["type"] != "current" || n["probability"] != 1.0 || !cmp.Equal(n["tactics"], any([]any{"Impair Process Control"})) || n["alerts"] == 0.0 {
 		t.Errorf("%v", n)
 	}
+	scan := nodes["T0846"] // a minute after the capture's beginning, and not in its last seconds
+	if first, err := time.Parse(time.RFC3339Nano, fmt.Sprint(scan["first_seen"])); err != nil || first.Before(plant.DefaultStart.Add(60*time.Second)) || first.After(plant.DefaultStart.Add(80*time.Second)) || !cmp.Equal(scan["facilities"], any([]any{"plant-1"})) {
+		t.Errorf("%v", scan)
+	}
 	predicted, kinds := 0, map[string]int{}
 	for _, n := range nodes {
 		if n["type"] == "predicted" {
 			predicted++
-			if p := n["probability"].(float64); p <= 0 || p >= 1 || n["alerts"] != 0.0 {
+			if p := n["probability"].(float64); p <= 0 || p >= 1 || n["alerts"] != 0.0 || n["first_seen"] != nil || n["last_seen"] != nil || len(n["facilities"].([]any)) != 0 {
 				t.Errorf("%v", n)
 			}
 		}
@@ -300,6 +315,24 @@ func TestMitre(t *testing.T) {
 	}
 	if other := ask(t, "GET", url+"/graph?facility=plant-2", nil); other.text != empty.text {
 		t.Errorf("another facility: %s", other.text)
+	}
+
+	// Of a stretch of time, all three show what went on in it.
+	at := func(d time.Duration) string { return plant.DefaultStart.Add(d).UTC().Format(time.RFC3339) }
+	for query, want := range map[string]bool{"": true, "span=all": true, "span=recent": true, "to=" + at(79*time.Second): false, "from=" + at(70*time.Second) + "&to=" + at(time.Hour): true, "time_range=24h": false} {
+		graph, matrix, layer := ask(t, "GET", url+"/graph?"+query, nil), ask(t, "GET", url+"/matrix?"+query, nil), ask(t, "GET", url+"/layer?"+query, nil)
+		shows := map[string]bool{"graph": strings.Contains(graph.text, `"id":"T0855","name":"Unauthorized Command Message","type":"current"`),
+			"matrix": !strings.Contains(matrix.text, `"id":"T0855","name":"Unauthorized Command Message","alerts":0`), "layer": strings.Contains(layer.text, `"techniqueID":"T0855","tactic":"impair-process-control","score":100`)}
+		if diff := cmp.Diff(map[string]bool{"graph": want, "matrix": want, "layer": want}, shows); diff != "" {
+			t.Errorf("%s: which of them show the write (-want +got):\n%s", query, diff)
+		}
+	}
+	for query, says := range map[string]string{"span=ever": "span", "span=all&time_range=24h": "span and a time are both given", "time_range=24h&from=" + at(0): "both given", "to=yesterday": "to", "facility=A": "not allowed"} {
+		for _, what := range []string{"graph", "matrix", "layer"} {
+			if got := ask(t, "GET", url+"/"+what+"?"+query, nil); got.status != 422 || !strings.Contains(fmt.Sprint(got.body["detail"]), says) {
+				t.Errorf("%s?%s: %d %s, want %q", what, query, got.status, got.text, says)
+			}
+		}
 	}
 
 	stats := ask(t, "GET", s.URL+"/api/alerts/stats", nil).body["by_technique"].(map[string]any)

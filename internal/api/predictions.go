@@ -74,6 +74,7 @@ func sameBody(h huma.API, v any, description string) *huma.Response {
 type predictionFilter struct {
 	Facility  []string                      `query:"facility" nullable:"false" maxItems:"200" example:"plant-1,plant-2" doc:"Ids of facilities."`
 	Status    []breakwater.PredictionStatus `query:"status" nullable:"false" enum:"open,validated,expired" example:"open" doc:"What became of it."`
+	Technique []string                      `query:"technique" nullable:"false" maxItems:"200" example:"T0855,T1692.001" doc:"Ids of techniques: only predictions that name one of them as what may come next."`
 	Validated string                        `query:"validated" enum:"true,false" example:"true" doc:"true: only those that came true; false: only those that did not, so far."`
 	Page      int                           `query:"page" minimum:"1" maximum:"1000000" default:"1" example:"1" doc:"Which page, from 1. A page past the last is empty; one that begins past the first 10,000 predictions is refused: use cursor."`
 	Limit     int                           `query:"limit" minimum:"1" maximum:"200" default:"10" example:"50" doc:"Predictions on a page."`
@@ -90,13 +91,18 @@ type predictionPage struct {
 }
 
 func (s *server) listPredictions(ctx context.Context, f *predictionFilter) (*response[predictionPage], error) {
-	filter := store.PredictionFilter{Facilities: f.Facility, Statuses: f.Status, Page: f.Page, Limit: f.Limit, After: f.Cursor}
+	filter := store.PredictionFilter{Facilities: f.Facility, Statuses: f.Status, Techniques: f.Technique, Page: f.Page, Limit: f.Limit, After: f.Cursor}
 	if f.Validated != "" {
 		validated := f.Validated == "true"
 		filter.Validated = &validated
 	}
 	if err := checkFacilities(f.Facility); err != nil {
 		return nil, err
+	}
+	for _, id := range f.Technique {
+		if err := breakwater.CheckTechniqueID("technique", id); err != nil {
+			return nil, err
+		}
 	}
 	page, err := s.Store.Predictions(ctx, filter)
 	if err != nil {
@@ -332,7 +338,7 @@ func (s *server) predictNext(ctx context.Context, in *predictRequest) (*response
 		}
 	}
 	if len(seen) == 0 && b.AlertID == "" && b.FacilityID != "" {
-		recent, err := s.Store.TechniquesSeen(ctx, []string{b.FacilityID})
+		recent, err := s.Store.TechniquesSeen(ctx, store.Sightings{Facilities: []string{b.FacilityID}, Recent: true})
 		if err != nil {
 			return nil, err
 		}

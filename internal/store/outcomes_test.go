@@ -153,7 +153,7 @@ func TestObservedPrediction(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 
-		seen, err := s.TechniquesSeen(ctx, []string{"plant", "nowhere"})
+		seen, err := s.TechniquesSeen(ctx, Sightings{Facilities: []string{"plant", "nowhere"}, Recent: true})
 		var names []string
 		for _, x := range seen {
 			names = append(names, fmt.Sprint(x.Technique, x.Alerts))
@@ -161,7 +161,7 @@ func TestObservedPrediction(t *testing.T) {
 		if diff := cmp.Diff([]string{"T08481", "T08461", "T08311"}, names); diff != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
-		next, err := s.Transitions(ctx, nil)
+		next, err := s.Transitions(ctx, nil, time.Time{}, time.Time{})
 		if diff := cmp.Diff([]Transition{{"T0831", "T0855", 1, .5, false}, {"T0846", "T0831", 1, .25, true}, {"T0848", "T0831", 1, .25, true}}, next); diff != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
@@ -196,7 +196,7 @@ func TestMutedAndFalse(t *testing.T) {
 		if got := observe(t, s, shown("T0846", "c", 10*time.Minute)); got != "created T0846@10 open v1" {
 			t.Errorf("new, as the first was a false positive: %q", got)
 		}
-		seen, err := s.TechniquesSeen(ctx, nil)
+		seen, err := s.TechniquesSeen(ctx, Sightings{Recent: true})
 		if err != nil || len(seen) != 1 || seen[0].Alerts != 1 || !seen[0].First.Equal(began.Add(10*time.Minute)) {
 			t.Errorf("%+v, %v", seen, err)
 		}
@@ -373,12 +373,77 @@ func TestOldPredictions(t *testing.T) {
 		if diff := cmp.Diff([]string{"validated 9999-12-31T08:00:00.5Z", "open 2026-03-01T08:00:00.123Z"}, got); diff != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
-		seen, err := s.TechniquesSeen(ctx, nil)
+		seen, err := s.TechniquesSeen(ctx, Sightings{Recent: true})
 		if err != nil || len(seen) != 1 || seen[0].Technique != "T0846" || seen[0].Last.Sub(seen[0].First) != 5*time.Minute {
 			t.Errorf("%+v, %v", seen, err)
 		}
 		if got := observe(t, s, shown("T0855", "b", -30*time.Second)); got != "created T0855@-0.5 open v1, validated T0846@-1440 validated v2" {
 			t.Errorf("%q", got)
+		}
+	})
+}
+
+// What a stretch of time asks for: sightings that went on in it, and predictions that were open in it.
+func TestSpanOfSightings(t *testing.T) {
+	forEachEngine(t, func(t *testing.T, s *Store) {
+		ctx := context.Background()
+		day := 24 * time.Hour
+		observe(t, s, shown("T0848", "a", 0))
+		observe(t, s, shown("T0846", "b", time.Hour))
+		observe(t, s, shown("T0846", "b", time.Hour+4*time.Minute)) // the same alert, seen last
+		observe(t, s, shown("T0831", "c", 30*day))
+		for _, c := range []struct {
+			name      string
+			q         Sightings
+			seen      []string // technique and alerts
+			predicted []string // from, to, and whether it was seen
+		}{
+			{"all", Sightings{}, []string{"T0848 1", "T0846 1", "T0831 1"}, []string{"T0831 T0855 false"}},
+			{"recent", Sightings{Recent: true}, []string{"T0831 1"}, []string{"T0831 T0855 false"}},
+			{"while one went on", Sightings{From: began.Add(time.Hour + 3*time.Minute), To: began.Add(2 * time.Hour)}, []string{"T0846 1"}, nil},
+			{"up to, not at", Sightings{To: began.Add(time.Hour)}, []string{"T0848 1"}, nil},
+			{"from the very moment on", Sightings{From: began.Add(time.Hour + 4*time.Minute)}, []string{"T0846 1", "T0831 1"}, []string{"T0831 T0855 false"}},
+			{"after all predictions", Sightings{From: began.Add(40 * day)}, nil, nil},
+			{"of another facility", Sightings{Facilities: []string{"nowhere"}}, nil, nil},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				var seen, predicted []string
+				found, err := s.TechniquesSeen(ctx, c.q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, x := range found {
+					seen = append(seen, fmt.Sprint(x.Technique, " ", x.Alerts))
+				}
+				next, err := s.Transitions(ctx, c.q.Facilities, c.q.From, c.q.To)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, x := range next {
+					predicted = append(predicted, fmt.Sprint(x.From, " ", x.To, " ", x.Observed))
+				}
+				if diff := cmp.Diff([2][]string{c.seen, c.predicted}, [2][]string{seen, predicted}); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
+		}
+	})
+}
+
+// A list of predictions of a technique holds those that name it as what may come next, not those that begin with it.
+func TestPredictionsOfTechnique(t *testing.T) {
+	forEachEngine(t, func(t *testing.T, s *Store) {
+		ctx := context.Background()
+		observe(t, s, shown("T0848", "a", 0)) // T0855 and T0831 are what comes next
+		observe(t, s, shown("T0846", "b", time.Minute))
+		for _, c := range []struct {
+			techniques []string
+			want       int
+		}{{nil, 2}, {[]string{"T0855"}, 2}, {[]string{"T0899", "T0831"}, 2}, {[]string{"T0848"}, 0}} {
+			page, err := s.Predictions(ctx, PredictionFilter{Techniques: c.techniques, Page: 1, Limit: 1})
+			if err != nil || page.Total != c.want || len(page.Predictions) != min(c.want, 1) {
+				t.Errorf("%v: %d on all pages, %v; want %d", c.techniques, page.Total, err, c.want)
+			}
 		}
 	})
 }

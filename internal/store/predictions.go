@@ -15,6 +15,7 @@ import (
 type PredictionFilter struct {
 	Facilities []string
 	Statuses   []breakwater.PredictionStatus
+	Techniques []string // one of what it predicts
 	Validated  *bool
 	Page       int    // from 1; 1 where After is given
 	Limit      int    // predictions on a page, 1 to MaxPage
@@ -43,6 +44,9 @@ func (s *Store) Predictions(ctx context.Context, f PredictionFilter) (Prediction
 		where += " AND validation_time IS NOT NULL"
 	} else if f.Validated != nil {
 		where += " AND validation_time IS NULL"
+	}
+	if len(f.Techniques) > 0 {
+		where += " AND EXISTS (SELECT 1 FROM predicted_techniques t WHERE t.prediction_id = predictions.id" + in(&args, "t.technique_id", f.Techniques) + ")"
 	}
 	page := PredictionPage{Predictions: []breakwater.Prediction{}}
 	counted, countArgs := where, slices.Clone(args)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -15,10 +16,16 @@ type SeenTechnique struct {
 	First, Last time.Time
 }
 
-// TechniquesSeen are the techniques that alerts of these facilities, or of all where none is named, have shown in the
-// RecentSpan before each facility's newest data: by facility, in the order in which they first did. What mutes cover and
-// false positives do not count.
-func (s *Store) TechniquesSeen(ctx context.Context, facilities []string) (all []SeenTechnique, err error) {
+// Sightings says which sightings of techniques are asked for.
+type Sightings struct {
+	Facilities []string  // none: of all
+	Recent     bool      // only in the RecentSpan before each facility's newest data; From and To are zero then
+	From, To   time.Time // went on not before From, and before To; zero: open
+}
+
+// TechniquesSeen are the techniques that alerts have shown: by facility, in the order in which they first did. What mutes
+// cover and false positives do not count.
+func (s *Store) TechniquesSeen(ctx context.Context, q Sightings) (all []SeenTechnique, err error) {
 	err = s.view(ctx, "reading which techniques were seen", func(tx *sql.Tx) error {
 		all = []SeenTechnique{}
 		var args []any
@@ -27,21 +34,26 @@ func (s *Store) TechniquesSeen(ctx context.Context, facilities []string) (all []
 			seen stamp
 		}
 		known, err := many(ctx, tx, func(f *newest, scan func(...any) error) error { return scan(&f.id, &f.seen) },
-			`SELECT id, last_seen FROM facilities f WHERE EXISTS (SELECT 1 FROM technique_sightings t WHERE t.facility_id = f.id)`+in(&args, "id", facilities)+` ORDER BY id`, args...)
+			`SELECT id, last_seen FROM facilities f WHERE EXISTS (SELECT 1 FROM technique_sightings t WHERE t.facility_id = f.id)`+in(&args, "id", q.Facilities)+` ORDER BY id`, args...)
 		if err != nil {
 			return err
 		}
 		for _, f := range known {
-			since := time.Time(f.seen)
-			if !since.IsZero() { // else what detectors outside reported is all there is
-				since = since.Add(-RecentSpan)
+			since := q.From
+			if q.Recent && !time.Time(f.seen).IsZero() { // else what detectors outside reported is all there is
+				since = time.Time(f.seen).Add(-RecentSpan)
+			}
+			args := []any{f.id, stamp(since)}
+			before := ""
+			if !q.To.IsZero() {
+				args, before = append(args, stamp(q.To)), "AND t.first_seen < $3"
 			}
 			of, err := many(ctx, tx, func(x *SeenTechnique, scan func(...any) error) error {
 				x.FacilityID = f.id
 				return scan(&x.Technique, &x.Alerts, (*stamp)(&x.First), (*stamp)(&x.Last))
 			}, `SELECT t.technique, count(*), min(t.first_seen) AS first, max(t.last_seen) FROM technique_sightings t
 				JOIN alerts a ON a.id = t.alert_id AND a.status <> 'false-positive'
-				WHERE t.facility_id = $1 AND t.last_seen >= $2 GROUP BY t.technique ORDER BY first, t.technique`, f.id, stamp(since))
+				WHERE t.facility_id = $1 AND t.last_seen >= $2 `+before+` GROUP BY t.technique ORDER BY first, t.technique`, args...)
 			if err != nil {
 				return err
 			}
@@ -61,15 +73,25 @@ type Transition struct {
 }
 
 // Transitions are what the open predictions of these facilities, or of all where none is named, await, and what validated
-// predictions foresaw that was seen since, each once.
-func (s *Store) Transitions(ctx context.Context, facilities []string) (all []Transition, err error) {
+// predictions foresaw that was seen since, each once. Only predictions that were open between from and to count; zero is
+// open.
+func (s *Store) Transitions(ctx context.Context, facilities []string, from, to time.Time) (all []Transition, err error) {
 	err = s.view(ctx, "reading what is predicted", func(tx *sql.Tx) error {
 		var args []any
+		where := in(&args, "p.facility_id", facilities)
+		if !from.IsZero() {
+			args = append(args, stamp(from))
+			where += fmt.Sprintf(" AND p.expires_at >= $%d", len(args))
+		}
+		if !to.IsZero() {
+			args = append(args, stamp(to))
+			where += fmt.Sprintf(" AND p.timestamp < $%d", len(args))
+		}
 		all, err = many(ctx, tx, func(x *Transition, scan func(...any) error) error {
 			return scan(&x.From, &x.To, &x.Observed, &x.Predictions, &x.Probability)
 		}, `SELECT p.current_technique, t.technique_id, t.observed_at IS NOT NULL AS observed, count(*), max(t.probability)
 			FROM predictions p JOIN predicted_techniques t ON t.prediction_id = p.id
-			WHERE (p.status = 'open' OR p.status = 'validated' AND t.observed_at IS NOT NULL)`+in(&args, "p.facility_id", facilities)+`
+			WHERE (p.status = 'open' OR p.status = 'validated' AND t.observed_at IS NOT NULL)`+where+`
 			GROUP BY p.current_technique, t.technique_id, observed ORDER BY p.current_technique, t.technique_id, observed`, args...)
 		return err
 	})

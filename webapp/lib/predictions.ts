@@ -30,6 +30,14 @@ export const facilityPredictions = (facility: string) =>
       (await ask(api.GET("/api/predictions", { params: { query: { facility: [facility], limit: 50 } }, signal }))).predictions ?? [],
   });
 
+/** predictionsOf is the newest ones that name a technique, by any of its ids, as what comes next. */
+export const predictionsOf = (ids: readonly string[], facility: readonly string[]) =>
+  queryOptions({
+    queryKey: [...keys.lists, "of", ids, facility] as const,
+    queryFn: async ({ signal }): Promise<Prediction[]> =>
+      (await ask(api.GET("/api/predictions", { params: { query: { technique: [...ids], ...(facility.length && { facility: [...facility] }), limit: 20 } }, signal }))).predictions ?? [],
+  });
+
 const types = ["prediction_created", "prediction_updated", "prediction_validated", "prediction_expired"] as const;
 
 export type PredictionMessage = Message<(typeof types)[number], Prediction>;

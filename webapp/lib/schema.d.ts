@@ -910,7 +910,7 @@ export interface paths {
         };
         /**
          * What was seen and what may come, as a graph
-         * @description Nodes of type current are techniques that alerts have shown in the last 7 days of each facility's data; those of type predicted are what open predictions await. Links of type observed go from a technique to the one that a facility showed next; predicted from where a prediction was made to what it awaits; validated to what it foresaw and was seen in time. What mutes cover and false positives do not count.
+         * @description Nodes of type current are techniques that alerts have shown, where nothing else is asked for in the last 7 days of each facility's data; those of type predicted are what open predictions await. Links of type observed go from a technique to the one that a facility showed next; predicted from where a prediction was made to what it awaits; validated to what it foresaw and was seen in time. What mutes cover and false positives do not count. Of a time that is named count the alerts that went on in it and the predictions that were open in it, where they are open still or came true.
          */
         get: operations["get-attack-graph"];
         put?: never;
@@ -930,7 +930,7 @@ export interface paths {
         };
         /**
          * What was seen and what may come, as a layer of the ATT&CK Navigator
-         * @description A file for the Navigator's “Open existing layer”, in its format 4.5. What alerts have ever shown scores 100, what open predictions await the greatest probability that was said, in percent.
+         * @description A file for the Navigator's “Open existing layer”, in its format 4.5. What alerts have shown scores 100, what open predictions await the greatest probability that was said, in percent. Of a time that is named count the alerts that went on in it and the predictions that were open in it, where they are open still or came true.
          */
         get: operations["get-attack-layer"];
         put?: never;
@@ -950,7 +950,7 @@ export interface paths {
         };
         /**
          * The matrix with counts
-         * @description Tactics in kill-chain order with their techniques by id. A technique of two tactics stands in both.
+         * @description Tactics in kill-chain order with their techniques by id. A technique of two tactics stands in both. What mutes cover and false positives do not count. Of a time that is named count the alerts that went on in it and the predictions that were open in it, where they are open still or came true.
          */
         get: operations["get-attack-matrix"];
         put?: never;
@@ -3209,10 +3209,29 @@ export interface components {
              */
             alerts: number;
             /**
+             * @description Which facilities have shown it, by id; none where it is predicted.
+             * @example [
+             *       "plant-1"
+             *     ]
+             */
+            facilities: string[];
+            /**
+             * Format: date-time
+             * @description Data time at which the first of those alerts showed it; null where it is predicted, or only the engine that predicted has seen it.
+             * @example 2026-03-01T08:00:00Z
+             */
+            first_seen: string | null;
+            /**
              * @description The technique's ATT&CK for ICS id.
              * @example T0846
              */
             id: string;
+            /**
+             * Format: date-time
+             * @description Data time at which one last did; null likewise.
+             * @example 2026-03-01T08:04:10Z
+             */
+            last_seen: string | null;
             /**
              * @description Its name; the id where ATT&CK for ICS does not know it.
              * @example Remote System Discovery
@@ -3712,7 +3731,7 @@ export interface components {
         MatrixTechnique: {
             /**
              * Format: int64
-             * @description Alerts that have ever shown it, but for those that are muted or false positives.
+             * @description Alerts that have shown it, but for those that are muted or false positives.
              * @example 2
              */
             alerts: number;
@@ -9690,6 +9709,14 @@ export interface operations {
             query?: {
                 /** @description Ids of facilities; of all where absent. */
                 facility?: string[];
+                /** @description The time up to now; in place of from and to. */
+                time_range?: "24h" | "7d" | "30d";
+                /** @description Not before this time. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+                /** @description In place of a time: recent, the last 7 days of each facility's data; all, whatever is kept. Where neither is named, the graph is of recent, the matrix and the layer of all. */
+                span?: "recent" | "all";
             };
             header?: never;
             path?: never;
@@ -9749,6 +9776,14 @@ export interface operations {
             query?: {
                 /** @description Ids of facilities; of all where absent. */
                 facility?: string[];
+                /** @description The time up to now; in place of from and to. */
+                time_range?: "24h" | "7d" | "30d";
+                /** @description Not before this time. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+                /** @description In place of a time: recent, the last 7 days of each facility's data; all, whatever is kept. Where neither is named, the graph is of recent, the matrix and the layer of all. */
+                span?: "recent" | "all";
             };
             header?: never;
             path?: never;
@@ -9809,6 +9844,14 @@ export interface operations {
             query?: {
                 /** @description Ids of facilities; of all where absent. */
                 facility?: string[];
+                /** @description The time up to now; in place of from and to. */
+                time_range?: "24h" | "7d" | "30d";
+                /** @description Not before this time. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+                /** @description In place of a time: recent, the last 7 days of each facility's data; all, whatever is kept. Where neither is named, the graph is of recent, the matrix and the layer of all. */
+                span?: "recent" | "all";
             };
             header?: never;
             path?: never;
@@ -10558,6 +10601,8 @@ export interface operations {
                 facility?: string[];
                 /** @description What became of it. */
                 status?: ("open" | "validated" | "expired")[];
+                /** @description Ids of techniques: only predictions that name one of them as what may come next. */
+                technique?: string[];
                 /** @description true: only those that came true; false: only those that did not, so far. */
                 validated?: "true" | "false";
                 /** @description Which page, from 1. A page past the last is empty; one that begins past the first 10,000 predictions is refused: use cursor. */

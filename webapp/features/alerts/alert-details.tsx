@@ -1,15 +1,18 @@
 "use client";
 
 import { useQuery } from "@tanstack/react-query";
-import { Dialog } from "radix-ui";
 
 import { rank } from "@/lib/alert-filters";
 import { conversationOf, type AlertDetail } from "@/lib/alerts";
+import { techniqueHref } from "@/lib/attack";
 import { techniqueNames } from "@/lib/techniques";
 import { texts } from "@/lib/texts";
 import { utc } from "@/lib/time";
 import { Badge } from "@/ui/badge";
 import { Button } from "@/ui/button";
+import { QuietLink } from "@/ui/quiet-link";
+import { Fact, Section } from "@/ui/section";
+import { SidePanelTitle } from "@/ui/side-panel";
 import { Time } from "@/ui/time";
 import { AlertAssignee } from "./alert-assignee";
 import { AlertHistory, Happened } from "./alert-history";
@@ -17,7 +20,6 @@ import { AlertMinute } from "./alert-minute";
 import type { TriageProps } from "./alert-panel";
 import { AlertSources } from "./alert-sources";
 import { PredictedNext } from "./predicted-next";
-import { Fact, Section } from "./section";
 import { SeverityBadge, StatusWord } from "./severity";
 
 const t = texts.panel;
@@ -40,7 +42,7 @@ export function AlertDetails({ alert, busy, onChoose }: TriageProps & { alert: A
             </span>
           )}
         </div>
-        <Dialog.Title className="text-lg font-semibold tracking-tight">{alert.title}</Dialog.Title>
+        <SidePanelTitle className="text-lg font-semibold tracking-tight">{alert.title}</SidePanelTitle>
         <p className="mt-1 break-words">{alert.description}</p>
         <Actions alert={alert} busy={busy} onChoose={onChoose} />
       </header>
@@ -91,7 +93,9 @@ export function AlertDetails({ alert, busy, onChoose }: TriageProps & { alert: A
           <ul className="space-y-1">
             {alert.techniques.map((id) => (
               <li key={id}>
-                <span className="font-mono">{id}</span> {names?.get(id) ?? (id === alert.attack_type ? alert.attack_name : "")}
+                <QuietLink href={techniqueHref(id)}>
+                  <span className="font-mono">{id}</span> {names?.get(id) ?? (id === alert.attack_type ? alert.attack_name : "")}
+                </QuietLink>
               </li>
             ))}
           </ul>

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { memo, useState } from "react";
 
 import { useMediaQuery } from "@/hooks/use-media-query";
-import { asQuery, everything, isFiltered, noFilters, nobody, rank, severities, sorts, statuses, type Filters } from "@/lib/alert-filters";
+import { asQuery, everything, isFiltered, noFilters, nobody, ranges, rank, severities, sorts, statuses, type Filters } from "@/lib/alert-filters";
 import { alertStats } from "@/lib/alerts";
 import { count } from "@/lib/format";
 import { systemStatus } from "@/lib/system";
@@ -14,11 +14,14 @@ import { Button } from "@/ui/button";
 import { Bars } from "@/ui/level";
 import { Pick } from "@/ui/pick";
 import { Select } from "@/ui/select";
+import { TimeFilter } from "@/ui/time-filter";
 import { Toggles } from "@/ui/toggles";
 import { StatusMark } from "./severity";
-import { TimeFilter } from "./time-filter";
 
 const t = texts.filters;
+
+/** times are the stretches of time that the page offers. */
+export const times = (["", ...ranges] as const).map((value) => ({ value, name: value ? t.ranges[value] : t.allTime }));
 
 interface Props {
   filters: Filters;
@@ -79,7 +82,7 @@ function Filter({ filters, assignees, onChange }: Props) {
       <FacilityFilter chosen={filters.facility} onChange={(facility) => onChange({ facility })} />
       <TechniqueFilter filters={filters} onChange={(technique) => onChange({ technique })} />
       <AssigneeFilter chosen={filters.assignee} names={assignees} onChange={(assignee) => onChange({ assignee })} />
-      <TimeFilter filters={filters} onChange={onChange} />
+      <TimeFilter times={filters} ranges={times} onChange={onChange} />
       <Select label={t.muted} active={filters.muted !== ""} value={filters.muted} onChange={(muted) => onChange({ muted })} choices={(["", "false", "true"] as const).map((value) => ({ value, name: t.mutedChoices[value] }))} />
       <Select label={t.sort} active={filters.sort !== everything.sort} value={filters.sort} onChange={(sort) => onChange({ sort })} choices={sorts.map((value) => ({ value, name: t.sorts[value] }))} />
       {isFiltered(filters) && (

@@ -8,8 +8,8 @@ import { span } from "@/lib/format";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
 import { inputClass } from "@/ui/field";
+import { Section } from "@/ui/section";
 import { Time } from "@/ui/time";
-import { Section } from "./section";
 
 const t = texts.panel;
 

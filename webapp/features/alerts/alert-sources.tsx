@@ -1,6 +1,8 @@
 import { conversationOf, type Source } from "@/lib/alerts";
+import { techniqueHref } from "@/lib/attack";
 import { texts } from "@/lib/texts";
 import { Badge } from "@/ui/badge";
+import { QuietLink } from "@/ui/quiet-link";
 import { Time } from "@/ui/time";
 import { SeverityBadge } from "./severity";
 
@@ -57,7 +59,9 @@ function SourceCard({ source: s }: { source: Source }) {
         )}
         {s.technique && (
           <span>
-            <span className="font-mono">{s.technique}</span> {s.technique_name}
+            <QuietLink href={techniqueHref(s.technique)}>
+              <span className="font-mono">{s.technique}</span> {s.technique_name}
+            </QuietLink>
           </span>
         )}
         <Time at={s.detection_time} />

@@ -9,6 +9,7 @@ import { alertDetail, alertList, type Alert, type AlertDetail, type Status } fro
 import { incident } from "@/lib/incidents";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
+import { SearchBox } from "@/ui/search-box";
 import { Skeleton } from "@/ui/skeleton";
 import { AlertFilters } from "./alert-filters";
 import { AlertList } from "./alert-list";
@@ -22,7 +23,6 @@ import { KeysHelp } from "./keys-help";
 import { PlaceLink } from "./place-link";
 import { SaidNotice } from "./said-notice";
 import { SavedViews } from "./saved-views";
-import { SearchBox } from "./search-box";
 import { TriageDialog } from "./triage-dialog";
 import { useAlertKeys } from "./use-alert-keys";
 import { useAlertsUrl, type AlertsUrl } from "./use-alerts-url";
@@ -113,7 +113,7 @@ export function AlertsView() {
           <div className="flex grow flex-wrap items-center justify-end gap-x-3 gap-y-2">
             {!url.incidents && (
               <>
-                <SearchBox ref={search} search={filters.search} onSearch={onSearch} onLeave={() => (step(0), undefined)} />
+                <SearchBox ref={search} label={texts.filters.search} hint={texts.filters.searchHint} search={filters.search} onSearch={onSearch} onLeave={() => step(0)} />
                 <SavedViews filters={filters} onApply={change} />
                 <ExportMenu filters={filters} total={query.data?.total ?? 0} />
               </>

@@ -3,17 +3,19 @@
 import { useQuery } from "@tanstack/react-query";
 
 import type { Alert, Status } from "@/lib/alerts";
+import { techniqueHref } from "@/lib/attack";
 import { span } from "@/lib/format";
 import { attacked, incident, type IncidentDetail } from "@/lib/incidents";
 import { techniqueNames } from "@/lib/techniques";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
+import { QuietLink } from "@/ui/quiet-link";
+import { Section } from "@/ui/section";
 import { Skeleton } from "@/ui/skeleton";
 import { Time } from "@/ui/time";
 import { FailureNotice } from "./failure-notice";
 import { goUnlessMarked, PlaceLink, RowLink } from "./place-link";
 import { PredictedNext } from "./predicted-next";
-import { Section } from "./section";
 import { SeverityBadge, StatusWord } from "./severity";
 import type { AlertsUrl } from "./use-alerts-url";
 
@@ -101,7 +103,7 @@ function Story({ incident: one, url, busy, onChoose }: Props & { incident: Incid
             <Chain items={attacked(one).map((a) => ({ id: a, words: "" }))} none={t.noAssets} />
           </Section>
           <Section title={t.techniques}>
-            <Chain items={(one.techniques ?? []).map((id) => ({ id, words: names?.get(id) ?? "" }))} none={t.noTechnique} />
+            <Chain items={(one.techniques ?? []).map((id) => ({ id, words: names?.get(id) ?? "", href: techniqueHref(id) }))} none={t.noTechnique} />
           </Section>
           <Section title={t.next}>
             <PredictedNext facility={one.facility_id} />
@@ -145,16 +147,29 @@ function Step({ alert, before, name, url }: { alert: Alert; before: Alert | unde
   );
 }
 
-function Chain({ items, none }: { items: readonly { id: string; words: string }[]; none: string }) {
+function Chain({ items, none }: { items: readonly { id: string; words: string; href?: string }[]; none: string }) {
   if (!items.length) return <p className="text-muted">{none}</p>;
   return (
     <ol className="space-y-1">
-      {items.map(({ id, words }, i) => (
-        <li key={id}>
-          {items.length > 1 && <span className="mr-2 inline-block w-4 text-right text-muted">{i + 1}</span>}
-          <span className="font-mono">{id}</span> {words}
-        </li>
-      ))}
+      {items.map(({ id, words, href }, i) => {
+        const name = (
+          <>
+            <span className="font-mono">{id}</span> {words}
+          </>
+        );
+        return (
+          <li key={id}>
+            {items.length > 1 && <span className="mr-2 inline-block w-4 text-right text-muted">{i + 1}</span>}
+            {href ? (
+              <QuietLink href={href}>
+                {name}
+              </QuietLink>
+            ) : (
+              name
+            )}
+          </li>
+        );
+      })}
     </ol>
   );
 }

@@ -11,12 +11,12 @@ import { Button } from "@/ui/button";
 import { Notice } from "@/ui/notice";
 import { Skeleton } from "@/ui/skeleton";
 import { Time } from "@/ui/time";
-import { FacilityFilter } from "./alert-filters";
+import { TimeFilter } from "@/ui/time-filter";
+import { FacilityFilter, times } from "./alert-filters";
 import { FailureNotice } from "./failure-notice";
 import { IncidentStory } from "./incident-story";
 import { goUnlessMarked, RowLink } from "./place-link";
 import { SeverityBadge } from "./severity";
-import { TimeFilter } from "./time-filter";
 import type { AlertsUrl } from "./use-alerts-url";
 
 const t = texts.incidents;
@@ -35,7 +35,7 @@ function Incidents({ url }: { url: AlertsUrl }) {
     <div className="flex-1 border-t border-line bg-surface">
       <div className="flex flex-wrap items-center gap-3 border-b border-line px-4 py-2.5">
         <FacilityFilter chosen={filters.facility} onChange={(facility) => go({ facility })} />
-        <TimeFilter filters={filters} onChange={go} />
+        <TimeFilter times={filters} ranges={times} onChange={go} />
         {data && <p className="text-sm text-muted">{t.total(data.pages[0]?.total ?? 0)}</p>}
       </div>
       {!incidents && !error && <Skeleton label={t.loading} rows={5} />}

@@ -2,11 +2,13 @@
 
 import { useQuery } from "@tanstack/react-query";
 
+import { techniqueHref } from "@/lib/attack";
 import { facilityPredictions, type Prediction } from "@/lib/predictions";
 import { texts } from "@/lib/texts";
 import { Badge } from "@/ui/badge";
 import { Failure } from "@/ui/failure";
 import { Progress } from "@/ui/progress";
+import { QuietLink } from "@/ui/quiet-link";
 import { Skeleton } from "@/ui/skeleton";
 
 const t = texts.panel;
@@ -29,7 +31,9 @@ export function PredictedNext({ facility, alert }: { facility: string; alert?: s
         {prediction.predicted_techniques?.slice(0, 5).map((p) => (
           <li key={p.technique_id} className="grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-3 gap-y-0.5">
             <span>
-              <span className="font-mono">{p.technique_id}</span> {p.technique_name}{" "}
+              <QuietLink href={techniqueHref(p.technique_id)}>
+                <span className="font-mono">{p.technique_id}</span> {p.technique_name}
+              </QuietLink>{" "}
               {p.observed_at && <Badge tone="bad">{t.nextSeen}</Badge>}
             </span>
             <span className="text-xs text-muted">

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 
 import { alertsHref } from "@/lib/alert-filters";
+import { techniqueHref } from "@/lib/attack";
 import { percent } from "@/lib/format";
 import { latestPrediction, type Prediction } from "@/lib/predictions";
 import { texts } from "@/lib/texts";
@@ -12,6 +13,7 @@ import { Card } from "@/ui/card";
 import { Countdown } from "@/ui/countdown";
 import { Failure } from "@/ui/failure";
 import { Progress } from "@/ui/progress";
+import { QuietLink } from "@/ui/quiet-link";
 import { Skeleton } from "@/ui/skeleton";
 import { Time } from "@/ui/time";
 
@@ -24,7 +26,7 @@ const tones = { open: "accent", validated: "good", expired: "plain" } as const;
 export function LatestPrediction({ className }: { className: string }) {
   const { data: prediction, error, refetch, isFetching } = useQuery(latestPrediction);
   return (
-    <Card id="prediction" title={t.title} className={className} aside={prediction && <Badge tone={tones[prediction.status]}>{t.status[prediction.status]}</Badge>}>
+    <Card id="prediction" title={t.title} more={{ href: "/attack-graph", name: t.more }} className={className} aside={prediction && <Badge tone={tones[prediction.status]}>{t.status[prediction.status]}</Badge>}>
       {prediction === undefined && !error && <Skeleton label={t.loading} rows={3} />}
       {prediction === undefined && error && <Failure title={t.failed} error={error} onRetry={() => void refetch()} busy={isFetching} />}
       {prediction === null && <p className="py-3 text-sm text-muted">{t.none}</p>}
@@ -38,7 +40,11 @@ function Body({ prediction: p }: { prediction: Prediction }) {
   return (
     <>
       <p className="text-sm">
-        {t.after} <span className="font-mono">{p.current_technique}</span> {p.current_technique_name} {t.at} <span className="font-medium">{p.facility_id}</span>, <Time at={p.timestamp} />
+        {t.after}{" "}
+        <QuietLink href={techniqueHref(p.current_technique)}>
+          <span className="font-mono">{p.current_technique}</span> {p.current_technique_name}
+        </QuietLink>{" "}
+        {t.at} <span className="font-medium">{p.facility_id}</span>, <Time at={p.timestamp} />
         {p.alert_id && (
           <>
             {" · "}
@@ -61,7 +67,9 @@ function Body({ prediction: p }: { prediction: Prediction }) {
         {techniques.map((technique) => (
           <li key={technique.technique_id} className="grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-3 gap-y-1 text-sm sm:grid-cols-[minmax(0,1fr)_8rem_4rem]">
             <span className="min-w-0 sm:truncate">
-              <span className="font-mono">{technique.technique_id}</span> {technique.technique_name}{" "}
+              <QuietLink href={techniqueHref(technique.technique_id)}>
+                <span className="font-mono">{technique.technique_id}</span> {technique.technique_name}
+              </QuietLink>{" "}
               {technique.observed_at && <Badge tone="good">{t.seen}</Badge>}
               <span className="block text-xs text-muted">{technique.timeframe}</span>
             </span>

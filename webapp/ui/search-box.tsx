@@ -2,15 +2,19 @@
 
 import { useEffect, useState, type Ref } from "react";
 
-import { texts } from "@/lib/texts";
-import { inputClass } from "@/ui/field";
-
-const t = texts.filters;
+import { inputClass } from "./field";
 
 const pause = 300; // ms without a key until what was typed is looked for
 
-/** SearchBox looks for words while they are typed. Enter looks at once; Escape leaves the field for the list. */
-export function SearchBox({ ref, search, onSearch, onLeave }: { ref: Ref<HTMLInputElement>; search: string; onSearch: (to: string) => void; onLeave: () => void }) {
+/** SearchBox looks for words while they are typed. Enter looks at once; Escape leaves the field. */
+export function SearchBox({ ref, label, hint, search, onSearch, onLeave }: {
+  ref?: Ref<HTMLInputElement>;
+  label: string;
+  hint: string;
+  search: string;
+  onSearch: (to: string) => void;
+  onLeave: (by: "Enter" | "Escape", text: string) => void;
+}) {
   const [typed, setTyped] = useState({ text: search, from: search });
   const text = typed.from === search ? typed.text : search; // the URL changed otherwise: Back, a view, a cleared filter
   useEffect(() => {
@@ -25,22 +29,22 @@ export function SearchBox({ ref, search, onSearch, onLeave }: { ref: Ref<HTMLInp
       onSubmit={(e) => {
         e.preventDefault();
         if (text !== search) onSearch(text);
-        onLeave();
+        onLeave("Enter", text);
       }}
     >
       <input
         ref={ref}
         type="search"
-        aria-label={t.search}
-        placeholder={t.search}
-        title={t.searchHint}
+        aria-label={label}
+        placeholder={label}
+        title={hint}
         value={text}
         maxLength={200}
         onChange={(e) => setTyped({ text: e.target.value, from: search })}
         onKeyDown={(e) => {
           if (e.key !== "Escape") return;
           e.preventDefault();
-          onLeave();
+          onLeave("Escape", text);
         }}
         className={inputClass}
       />

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-/** Section is a part of what is told of an alert or an incident, under its heading. */
+/** Section is a part of what is told of one thing, under its heading. */
 export function Section({ title, children }: { title: string; children: ReactNode }) {
   return (
     <section aria-label={title}>
