@@ -61,6 +61,8 @@ type Asset struct {
 
 	Name string `json:"name"` // given by people
 	Zone string `json:"zone"`
+	// Level is the Purdue level (ISA-95, IEC 62443) that it stands on, by Zone and Role: see LevelOf.
+	Level Level `json:"level,omitempty"`
 }
 
 // ID is what detections and alerts call the asset: its IP address, else its MAC.
@@ -121,6 +123,7 @@ func (a *Asset) Merge(o Asset) {
 	}
 	a.Name, a.Zone = cmp.Or(o.Name, a.Name), cmp.Or(o.Zone, a.Zone)
 	a.Role = RoleOf(a.Traits)
+	a.Level = LevelOf(a.Zone, a.Role)
 }
 
 // BehindGateway reports whether its MAC and vendor are those of the gateway through which its packets come.
@@ -142,6 +145,38 @@ func RoleOf(traits []Trait) Role {
 	}
 	return RoleUnknown
 }
+
+// Level is a level of the Purdue model: 0 the process, 1 control, 2 supervision, 3 operations of the site, 3.5 the zone
+// between plant and office, 4 the site's business, 5 the enterprise; "" where it is not known.
+type Level string
+
+// Levels are the levels, from the process up.
+var Levels = []Level{"0", "1", "2", "3", "3.5", "4", "5"}
+
+var zoneLevel = regexp.MustCompile(`(?i)(?:^|[^a-z0-9])(?:l|lvl|level|purdue)[ _-]?([0-5](?:\.5)?)(?:$|[^0-9.])`)
+
+// LevelOf is the rule: what people wrote into the zone ("Level 2", "L1 cell 3", "DMZ") stands; else what the device was
+// seen doing says it, where that is plain. Who serves names, time or files, or carries others' packets, may stand
+// anywhere.
+func LevelOf(zone string, role Role) Level {
+	if m := zoneLevel.FindStringSubmatch(zone); m != nil && slices.Contains(Levels, Level(m[1])) {
+		return Level(m[1])
+	}
+	if dmz.MatchString(zone) {
+		return "3.5"
+	}
+	switch role {
+	case RoleController:
+		return "1"
+	case RoleMaster:
+		return "2"
+	case RoleEngineering:
+		return "3"
+	}
+	return ""
+}
+
+var dmz = regexp.MustCompile(`(?i)(?:^|[^a-z])i?dmz(?:$|[^a-z])`)
 
 // union is the sorted set of both, cut to its lowest n. The result shares nothing with b.
 func union[T any](a, b []T, compare func(T, T) int, n int) []T {

@@ -8,6 +8,7 @@ type Batch struct {
 	Windows    []Window    `json:"windows,omitempty"`
 	Detections []Detection `json:"detections,omitempty"`
 	Assets     []Asset     `json:"assets,omitempty"` // what has changed of them since the last batch
+	Talks      []Talk      `json:"talks,omitempty"`  // what went by of conversations since they were told of last
 	Events     int64       `json:"events,omitempty"` // messages decoded since the last batch
 }
 

@@ -45,6 +45,9 @@ var words = map[string]map[string]field{
 	"Facility":           facilityWords,
 	"Sensor":             sensorWords,
 	"Asset":              assetWords,
+	"AssetItem":          assetWords,
+	"Talk":               talkWords,
+	"Use":                useWords,
 	"Window":             windowWords,
 	"RawFeatures":        rawWords,
 	"Detection":          detectionWords,
@@ -245,7 +248,7 @@ func asInGo(schema *huma.Schema, t reflect.Type) {
 			p = p.Items
 		}
 		if p.Format == "ip" { // which JSON Schema does not know
-			p.Format, p.AnyOf = "", []*huma.Schema{{Format: "ipv4"}, {Format: "ipv6"}}
+			p.Format, p.AnyOf = "", []*huma.Schema{{Type: huma.TypeString, Format: "ipv4"}, {Type: huma.TypeString, Format: "ipv6"}}
 		}
 	}
 	for _, f := range reflect.VisibleFields(t) {

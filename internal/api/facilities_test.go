@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -92,6 +93,19 @@ func TestFacilitiesAndAssets(t *testing.T) {
 		{"GET", "/api/facilities/plant-1/assets?limit=201", "", 422, "limit"},
 		{"GET", "/api/facilities/plant-1/assets?search=" + strings.Repeat("x", 200), "", 422, "search"},
 		{"GET", "/api/facilities/plant-1/assets?zone=a%00b", "", 422, "NUL"},
+		{"GET", "/api/facilities/plant-1/assets?sort=colour", "", 422, "sort"},
+		{"GET", "/api/assets?level=6", "", 422, "level"},
+		{"GET", "/api/assets?facility=plant-1,nowhere", "", 404, "nowhere"},
+		{"GET", "/api/assets?facility=No!", "", 422, "not allowed"},
+		{"GET", "/api/assets/values?facility=nowhere", "", 404, "nowhere"},
+		{"GET", "/api/assets/values?colour=red", "", 422, "colour"},
+		{"GET", "/api/assets/export?facility=nowhere", "", 404, "nowhere"},
+		{"GET", "/api/assets/export?zone=a%00b", "", 422, "NUL"},
+		{"GET", "/api/facilities/plant-1/assets/10.0.0.99", "", 404, "10.0.0.99"},
+		{"GET", "/api/facilities/nowhere/assets/10.0.0.11", "", 404, "nowhere"},
+		{"GET", "/api/facilities/plant-1/assets/plc", "", 422, "its IP address"},
+		{"GET", "/api/facilities/nowhere/conversations", "", 404, "nowhere"},
+		{"GET", "/api/facilities/plant-1/conversations?limit=2001", "", 422, "limit"},
 		{"POST", "/api/facilities/plant-1/assets/import", "just,text\n1,2\n", 422, "ip,name,zone"},
 		{"POST", "/api/facilities/plant-1/assets/import", "", 422, "ip,name,zone"},
 		{"POST", "/api/facilities/No!/assets/import", "ip,name\n", 422, "not allowed"},
@@ -122,6 +136,67 @@ func TestFacilitiesAndAssets(t *testing.T) {
 	}
 	if got := ask(t, "GET", assets+"?search=hal", nil); got.body["total"] != 0.0 {
 		t.Errorf("half a name is kept: %s", got.text)
+	}
+}
+
+// What a capture shows of who talks to whom, by which functions, is there to be read, and a second time adds nothing.
+func TestConversationRoutes(t *testing.T) {
+	t.Parallel()
+	s := fed(t)
+	url := s.URL + "/api/facilities/plant-1"
+	list := ask(t, "GET", url+"/conversations?limit=2", nil)
+	all, _ := list.body["conversations"].([]any)
+	if list.status != 200 || len(all) != 2 || list.body["total"].(float64) < 3 {
+		t.Fatalf("%d %s", list.status, list.text)
+	}
+	poll := all[0].(map[string]any)
+	if poll["client"] != "10.0.0.2" || poll["protocol"] != "modbus" || poll["port"] != 502.0 || poll["count"].(float64) < 50 || !strings.Contains(text(poll["functions"]), `"class":"read"`) {
+		t.Errorf("the busiest is %v", poll)
+	}
+	if ends := text(list.body["assets"]); !strings.Contains(ends, `"ip":"10.0.0.2"`) || !strings.Contains(ends, `"level":"2"`) {
+		t.Errorf("their ends are %s", ends)
+	}
+	plc := ask(t, "GET", url+"/assets/10.0.0.11", nil)
+	asset, _ := plc.body["asset"].(map[string]any)
+	if plc.status != 200 || asset["level"] != "1" {
+		t.Fatalf("%d %s", plc.status, plc.text)
+	}
+	scanner := ask(t, "GET", url+"/assets/10.0.0.57", nil)
+	if about, _ := scanner.body["asset"].(map[string]any); about["alerts"].(float64) < 1 || about["open_alerts"] != about["alerts"] || about["last_alert"] == nil || len(scanner.body["newest_alerts"].([]any)) < 1 {
+		t.Errorf("the scanner: %d %s", scanner.status, scanner.text)
+	}
+	for _, c := range plc.body["conversations"].([]any) {
+		if c := c.(map[string]any); c["client"] != "10.0.0.11" && c["server"] != "10.0.0.11" {
+			t.Errorf("a conversation of others: %v", c)
+		}
+	}
+	if got := ask(t, "POST", s.URL+"/api/ingest/pcap?facility_id=plant-1", bytes.NewReader(recorded(t))); got.status != 200 {
+		t.Fatal(got.text)
+	}
+	if again := ask(t, "GET", url+"/conversations?limit=2", nil); again.text != list.text {
+		t.Errorf("the same capture again: %s\nbefore: %s", again.text, list.text)
+	}
+
+	if got := ask(t, "GET", s.URL+"/api/assets/values", nil); got.status != 200 || !strings.Contains(got.text, "modbus") || !strings.Contains(got.text, "Schneider Electric") {
+		t.Errorf("%d %s", got.status, got.text)
+	}
+	if got := ask(t, "POST", url+"/assets/import", strings.NewReader("ip,name,zone\n10.0.0.11,=1+1,DMZ\n")); got.status != 200 {
+		t.Fatal(got.text)
+	}
+	if got := ask(t, "GET", s.URL+"/api/assets?facility=plant-1&level=3.5,4", nil); got.body["total"] != 1.0 || !strings.Contains(got.text, "10.0.0.11") {
+		t.Errorf("by level: %s", got.text)
+	}
+	table := ask(t, "GET", s.URL+"/api/assets/export?sort=name&facility=plant-1", nil)
+	records, err := csv.NewReader(strings.NewReader(table.text)).ReadAll()
+	if err != nil || table.header.Get("Content-Type") != "text/csv; charset=utf-8" || len(records) < 6 || strings.Join(records[1][:6], " ") != "plant-1 10.0.0.11 "+asset["mac"].(string)+" '=1+1 DMZ 3.5" {
+		t.Errorf("%v %s", err, table.text)
+	}
+	// What was exported can be imported: the quote that keeps a spreadsheet from computing is no part of the name.
+	if got := ask(t, "POST", url+"/assets/import", strings.NewReader(table.text)); got.status != 200 {
+		t.Fatal(got.text)
+	}
+	if got := ask(t, "GET", url+"/assets/10.0.0.11", nil); !strings.Contains(got.text, `"name":"=1+1"`) {
+		t.Errorf("after the round trip: %s", got.text)
 	}
 }
 

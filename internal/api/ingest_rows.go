@@ -47,8 +47,8 @@ func (s *server) rowRoutes(h huma.API) {
 		"flow, dns and modbus become events; an alert becomes a detection of model `suricata:` and the signature's id. Other event types are counted as ignored."+stream+analysed,
 		"Rows of eve.json."), s.ingestEVE)
 	register(s, h, operation("ingest-batches", "batches", "Take what a sensor sends",
-		"For `breakwater sensor`: batches of windows, detections and assets of one facility, in the order in which they were made. A batch that comes twice changes nothing."+stream,
-		"Batches: facility_id, and windows, detections, assets."), s.ingestBatches)
+		"For `breakwater sensor`: batches of windows, detections, assets and conversations of one facility, in the order in which they were made. A batch that comes twice changes nothing."+stream,
+		"Batches: facility_id, and windows, detections, assets, talks."), s.ingestBatches)
 }
 
 // batchRows is how many windows or detections are saved at a time.
@@ -285,7 +285,7 @@ func (s *server) receiveTogether(ctx context.Context, batches []breakwater.Batch
 	if len(batches) > 1 {
 		one := breakwater.Batch{FacilityID: batches[0].FacilityID}
 		for _, b := range batches {
-			one.Windows, one.Assets = append(one.Windows, b.Windows...), append(one.Assets, b.Assets...)
+			one.Windows, one.Assets, one.Talks = append(one.Windows, b.Windows...), append(one.Assets, b.Assets...), append(one.Talks, b.Talks...)
 			one.Events += b.Events
 		}
 		err := s.Flow.Receive(ctx, one)

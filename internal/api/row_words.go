@@ -71,6 +71,7 @@ var (
 		"windows":     {doc: "Seconds of its network."},
 		"detections":  {doc: "What was detected in them."},
 		"assets":      {doc: "What changed of its assets since the last batch."},
+		"talks":       {doc: "What went by of its conversations since they were told of last."},
 		"events":      {doc: "Messages that were decoded since the last batch.", example: 2400},
 	}
 	endpointWords = map[string]field{

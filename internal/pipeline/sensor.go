@@ -1,7 +1,7 @@
 // Package pipeline is the way of the data, once: everything a live tap, a replayed capture, a demo or a test does goes
 // through here, because there is no other way.
 //
-//	Sensor   packets ─► frames, events ─► inventory, windows ─► detections ─► Send
+//	Sensor   packets ─► frames, events ─► inventory, talks, windows ─► detections ─► Send
 //	         logs of other programs ─► events ─┘
 //	Server   Receive ─► context ─► alert ─► store ─► publish
 //
@@ -21,7 +21,8 @@ import (
 	"breakwater/internal/window"
 )
 
-// Sensor is the half at the plant: one facility's packets in, batches of windows, detections and assets out. A Sensor runs
+// Sensor is the half at the plant: one facility's packets in, batches of windows, detections, assets and
+// conversations out. A Sensor runs
 // once; the next capture begins with a new one, so that what it finds depends on the capture and the baseline alone.
 type Sensor struct {
 	FacilityID string
@@ -59,8 +60,11 @@ func (e *Entry) time() time.Time {
 	return e.Detection.Time
 }
 
-// assetsPerBatch bounds a batch: thousands of devices may be told of in one second.
-const assetsPerBatch = 256
+// assetsPerBatch bounds a batch, and talksPerBatch does: thousands of devices may be told of in one second.
+const (
+	assetsPerBatch = 256
+	talksPerBatch  = 256
+)
 
 // Stats counts what went through a Sensor.
 type Stats struct {
@@ -76,6 +80,7 @@ type run struct {
 	decoder   *decode.Decoder
 	windows   *window.Builder
 	inventory *inventory
+	talks     *talks
 	engine    *detect.Engine
 	batch     breakwater.Batch
 	foreign   []breakwater.Detection // of another program, made since the last batch
@@ -128,7 +133,7 @@ func (s *Sensor) RunLog(ctx context.Context, entries iter.Seq[Entry]) (Stats, er
 }
 
 func (s *Sensor) begin(ctx context.Context) *run {
-	r := &run{Sensor: s, ctx: ctx, learning: s.Learn > 0, inventory: newInventory(s.FacilityID)}
+	r := &run{Sensor: s, ctx: ctx, learning: s.Learn > 0, inventory: newInventory(s.FacilityID), talks: newTalks(s.FacilityID)}
 	r.engine = detect.New(s.FacilityID, s.Rules, s.Baseline)
 	r.engine.SetModels(s.Models)
 	r.engine.SetLearning(r.learning)
@@ -188,6 +193,7 @@ func (r *run) event(e *breakwater.Event) {
 	r.stats.Events++
 	r.windows.Event(e)
 	r.inventory.Event(e)
+	r.talks.Event(e)
 	r.engine.Event(e)
 }
 
@@ -196,7 +202,7 @@ func (r *run) second(w *breakwater.Window) {
 	r.stats.Windows++
 	r.engine.Window(w)
 	r.batch.Windows = append(r.batch.Windows, *w)
-	r.batch.Assets = r.inventory.changes(w.End(), false)
+	r.batch.Assets, r.batch.Talks = r.inventory.changes(w.End(), false), r.talks.changes(w.End(), false)
 	r.send()
 	if r.Changed != nil {
 		r.change(r.Changed())
@@ -221,19 +227,20 @@ func (r *run) change(to *Setup) {
 func (r *run) send() {
 	found := append(r.engine.Drain(), r.foreign...)
 	r.foreign = r.foreign[:0]
-	if len(found) == 0 && len(r.batch.Windows) == 0 && len(r.batch.Assets) == 0 || r.failed != nil {
+	if len(found) == 0 && len(r.batch.Windows) == 0 && len(r.batch.Assets) == 0 && len(r.batch.Talks) == 0 || r.failed != nil {
 		return
 	}
 	r.stats.Detections += int64(len(found))
 	r.batch.Events, r.told = r.stats.Events-r.told, r.stats.Events
-	assets := r.batch.Assets
-	for first := true; r.failed == nil && (first || len(assets) > 0); first = false {
-		n := min(len(assets), assetsPerBatch)
+	assets, talks := r.batch.Assets, r.batch.Talks
+	for first := true; r.failed == nil && (first || len(assets)+len(talks) > 0); first = false {
+		n, m := min(len(assets), assetsPerBatch), min(len(talks), talksPerBatch)
 		r.batch.Detections, r.batch.Assets, assets = found, assets[:n], assets[n:]
+		r.batch.Talks, talks = talks[:m], talks[m:]
 		r.failed = r.Send(r.ctx, r.batch)
 		r.batch.Windows, r.batch.Events, found = r.batch.Windows[:0], 0, nil
 	}
-	r.batch.Detections, r.batch.Assets = nil, nil
+	r.batch.Detections, r.batch.Assets, r.batch.Talks = nil, nil, nil
 }
 
 func (r *run) stopLearning() {
@@ -248,7 +255,7 @@ func (r *run) stopLearning() {
 func (r *run) finish() {
 	r.decoder.Flush()
 	r.windows.Flush()
-	r.batch.Assets = r.inventory.changes(r.stats.Last, true)
+	r.batch.Assets, r.batch.Talks = r.inventory.changes(r.stats.Last, true), r.talks.changes(r.stats.Last, true)
 	r.send()
 	if r.learning {
 		r.stopLearning()

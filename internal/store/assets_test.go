@@ -25,12 +25,16 @@ func sighting(ip string, after time.Duration, traits ...breakwater.Trait) breakw
 
 func assetsOf(t *testing.T, s *Store, f AssetFilter) []breakwater.Asset {
 	t.Helper()
-	f.Facility, f.Page, f.Limit = "plant", max(f.Page, 1), max(f.Limit, MaxPage)
+	f.Facilities, f.Page, f.Limit = []string{"plant"}, max(f.Page, 1), max(f.Limit, MaxPage)
 	page, err := s.Assets(t.Context(), f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return page.Assets
+	assets := make([]breakwater.Asset, len(page.Assets))
+	for i, r := range page.Assets {
+		assets[i] = r.Asset
+	}
+	return assets
 }
 
 func send(t *testing.T, s *Store, assets ...breakwater.Asset) {
@@ -83,9 +87,9 @@ func TestAssetsMergeInAnyOrder(t *testing.T) {
 func TestAssetsAreFound(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		_, err := s.Assets(ctx, AssetFilter{Facility: "plant", Page: 1, Limit: 10})
+		_, err := s.Assets(ctx, AssetFilter{Facilities: []string{"plant"}, Page: 1, Limit: 10})
 		wantError(t, err, breakwater.NotFound, "there is no facility plant")
-		_, err = s.Assets(ctx, AssetFilter{Facility: "Plant!", Page: 1, Limit: 10})
+		_, err = s.Assets(ctx, AssetFilter{Facilities: []string{"Plant!"}, Page: 1, Limit: 10})
 		wantError(t, err, breakwater.Invalid, "is not allowed")
 
 		plc, hmi, far := sighting("10.0.0.11", 0, breakwater.Announced, breakwater.Answers), sighting("10.0.0.2", 0, breakwater.Polls), sighting("172.16.0.1", 0, breakwater.Remote)
@@ -143,7 +147,7 @@ func TestAssetsAreFound(t *testing.T) {
 				}
 			}
 		}
-		page, err := s.Assets(ctx, AssetFilter{Facility: "plant", Page: 3, Limit: 2})
+		page, err := s.Assets(ctx, AssetFilter{Facilities: []string{"plant"}, Page: 3, Limit: 2})
 		if err != nil || page.Total != 6 || page.Pages != 3 || len(page.Assets) != 2 || page.Assets[1].MAC != link.MAC {
 			t.Errorf("page 3: %+v, %v", page, err)
 		}

@@ -24,7 +24,7 @@ type TouchedAlert struct {
 	row    *alertRow           // that Alert is part of
 }
 
-// SaveBatch makes a batch durable in one transaction: its windows, what it says of assets, and its detections as
+// SaveBatch makes a batch durable in one transaction: its windows, what it says of assets and conversations, and its detections as
 // alerts. Each detection, in order, goes to an alert of its asset that has counted it before (then nothing changes),
 // else to the latest open alert that accepts it, else begins one. before, called once for each alert that begins, says
 // how the network looked in the 60 s before that detection, which is kept with the alert; nil says nothing.
@@ -51,6 +51,9 @@ func (s *Store) SaveBatch(ctx context.Context, b breakwater.Batch, before func(b
 			}
 		}
 		if err := saveAssets(ctx, tx, b.FacilityID, b.Assets); err != nil {
+			return err
+		}
+		if err := saveTalks(ctx, tx, b.FacilityID, b.Talks); err != nil {
 			return err
 		}
 		touched, err = correlate(ctx, tx, b, before)
@@ -107,6 +110,18 @@ func CheckBatch(b breakwater.Batch) (newest time.Time, err error) {
 			if !storable(t) {
 				return bad("assets.last_seen", "an asset seen in year %d", t.Year())
 			}
+		}
+	}
+	for i := range b.Talks {
+		t := &b.Talks[i]
+		if t.FacilityID != b.FacilityID {
+			return bad("talks.facility_id", "a conversation of facility %q", t.FacilityID)
+		}
+		if err := t.Check(); err != nil {
+			return newest, err
+		}
+		if !storable(t.FirstSeen) || !storable(t.LastSeen) {
+			return bad("talks.last_seen", "a conversation seen in year %d", t.LastSeen.Year())
 		}
 	}
 	return newest, nil

@@ -17,9 +17,9 @@ import (
 var ofFacility = []string{"fl_members", "fl_clients", "models", "sensors", "baselines"}
 
 // ofAttacks is what attacks leave; the rest is what normal operation does.
-var ofAttacks = []string{"predictions", "technique_sightings", "attacker_spells", "incidents", "assets", "alerts"}
+var ofAttacks = []string{"predictions", "technique_sightings", "attacker_spells", "incidents", "assets", "conversations", "alerts"}
 
-// ForgetAttacks removes alerts, incidents, predictions and assets of a facility, as if nobody had ever attacked it. What
+// ForgetAttacks removes alerts, incidents, predictions, assets and conversations of a facility, as if nobody had ever attacked it. What
 // it has learned, its models and its windows stay. Where there is no such facility nothing happens.
 func (s *Store) ForgetAttacks(ctx context.Context, facility string) error {
 	return s.change(ctx, "removing the alerts of facility "+facility, func(tx *sql.Tx) error {

@@ -20,6 +20,9 @@ export class ApiError extends Error {
   }
 }
 
+/** isMissing is whether there is no such thing, or its id was mistyped. */
+export const isMissing = (error: Error | null) => error instanceof ApiError && (error.status === 404 || error.status === 422);
+
 /** unlessRefused is when a query is asked for again: not where the server said that it is wrong. */
 export const unlessRefused = (failures: number, error: Error) => !(error instanceof ApiError && error.status >= 400 && error.status < 500) && failures < 2;
 

@@ -159,6 +159,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/assets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Assets of all facilities
+         * @description The devices of every facility, or of some. As they were seen passing by, never asked. By facility and address, those without one behind the others by MAC, where no other order is asked for. Filters are comma-separated lists; an asset passes that matches one value of each.
+         */
+        get: operations["list-all-assets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assets/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Assets as a table
+         * @description All assets under the same filters as CSV (RFC 4180), with a quote before what a spreadsheet would take for a formula. Names and zones can be filled in there and imported again, facility by facility.
+         */
+        get: operations["export-assets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/assets/values": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What assets can be filtered by
+         * @description Protocols, zones and vendors that the assets of these facilities have.
+         */
+        get: operations["list-asset-values"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/context/{alert_id}/evidence": {
         parameters: {
             query?: never;
@@ -348,7 +408,7 @@ export interface paths {
         };
         /**
          * What is on a facility's network
-         * @description As it was seen passing by, never asked. By address, those without one behind them by MAC. Filters are comma-separated lists; an asset passes that matches one value of each.
+         * @description The devices of one facility. As they were seen passing by, never asked. By facility and address, those without one behind the others by MAC, where no other order is asked for. Filters are comma-separated lists; an asset passes that matches one value of each.
          */
         get: operations["list-assets"];
         put?: never;
@@ -373,6 +433,26 @@ export interface paths {
          * @description CSV whose first line names the columns: ip or mac, and name, zone; others are left alone. Separated by commas or semicolons, one asset a line. An empty cell leaves what was given before; an asset that was not seen yet is listed from then on. A line that is wrong is rejected and harms none of the others. At most 8 MiB.
          */
         post: operations["import-assets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/facilities/{id}/assets/{asset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One asset
+         * @description What it is, what it was seen talking about with whom, by which functions, and its newest alerts.
+         */
+        get: operations["get-asset"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -415,6 +495,26 @@ export interface paths {
          * @description Its ETag changes when any of it does: ask again with If-None-Match. A facility of which nothing is known yet has a configuration too.
          */
         get: operations["get-config"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/facilities/{id}/conversations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who asks whom for what
+         * @description Conversations as sensors saw them, those with the most messages first. A connection that nobody accepted is none, nor is what goes to many at once. Seconds that were counted are not counted again: a capture twice counts once.
+         */
+        get: operations["list-conversations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -772,7 +872,7 @@ export interface paths {
         put?: never;
         /**
          * Take what a sensor sends
-         * @description For `breakwater sensor`: batches of windows, detections and assets of one facility, in the order in which they were made. A batch that comes twice changes nothing. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved.
+         * @description For `breakwater sensor`: batches of windows, detections, assets and conversations of one facility, in the order in which they were made. A batch that comes twice changes nothing. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved.
          */
         post: operations["ingest-batches"];
         delete?: never;
@@ -1926,18 +2026,137 @@ export interface components {
              * @description Data time at which it was first seen; absent where it was only named.
              * @example 2026-03-01T08:00:00Z
              */
+            first_seen?: string | null;
+            /**
+             * @description Its IP address; absent where it has none.
+             * @example 10.0.0.11
+             */
+            ip?: ((string | null) | null) | string | null;
+            /**
+             * Format: date-time
+             * @description Data time at which it was last seen, as last told: once a minute.
+             * @example 2026-03-01T08:02:00Z
+             */
+            last_seen?: string | null;
+            /**
+             * @description Its Purdue level: as its zone says (Level 2, L1 cell 3, DMZ), else by its role: controllers 1, masters 2, engineering workstations 3; absent where it is not known.
+             * @example 1
+             * @enum {string|null}
+             */
+            level?: "0" | "1" | "2" | "3" | "3.5" | "4" | "5" | null;
+            /**
+             * @description The MAC it was seen with last; absent where none was seen, or its packets come through a gateway.
+             * @example 00:1b:1b:02:03:04
+             */
+            mac?: string | null;
+            /**
+             * Format: date-time
+             * @description Data time at which it was last seen with that MAC.
+             * @example 2026-03-01T08:02:00Z
+             */
+            mac_seen?: string | null;
+            /**
+             * @description The name it was given; empty: none.
+             * @example PLC tank 1
+             */
+            name: string;
+            /**
+             * @description Addresses that it sent to; of more than 64 the lowest.
+             * @example [
+             *       "10.0.0.2"
+             *     ]
+             */
+            peers: (string)[];
+            /**
+             * @description Protocols that it sent.
+             * @example [
+             *       "arp",
+             *       "modbus"
+             *     ]
+             */
+            protocols: string[];
+            /**
+             * @description What it is, judged by its traits: the first of gateway (routes), controller (answers), engineering-workstation (engineers), master (polls), server (serves).
+             * @example controller
+             * @enum {string}
+             */
+            role: "controller" | "master" | "engineering-workstation" | "server" | "gateway" | "unknown";
+            /**
+             * @description What it was seen doing: answers an industrial protocol, polls by it, engineers (programs, identifies, diagnoses, controls), serves something else, routes others' packets, remote (comes through a gateway), announced (told its MAC by ARP).
+             * @example [
+             *       "announced",
+             *       "answers"
+             *     ]
+             */
+            traits: string[];
+            /**
+             * @description Who made its network interface, by the MAC's first three bytes (IEEE Registration Authority); empty where that is not known.
+             * @example Siemens
+             */
+            vendor: string;
+            /**
+             * @description The zone it was put in; empty: none.
+             * @example cell 3
+             */
+            zone: string;
+        };
+        AssetDetail: {
+            /** @description The asset. */
+            asset: components["schemas"]["AssetItem"];
+            /** @description The assets that talk in those that are listed, itself among them, by address. */
+            assets: components["schemas"]["AssetItem"][];
+            /** @description What it was seen talking about, as client or server, those with the most messages first; at most 2000. */
+            conversations: components["schemas"]["Talk"][];
+            /** @description Alerts about it, those last seen first; at most 20. */
+            newest_alerts: components["schemas"]["AlertItem"][];
+            /**
+             * Format: int64
+             * @description How many it has.
+             * @example 7
+             */
+            total_conversations: number;
+        };
+        AssetItem: {
+            /**
+             * Format: int64
+             * @description Alerts about it; of more than 1000, 1000.
+             * @example 3
+             */
+            alerts: number;
+            /**
+             * @description The facility it is at.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * Format: date-time
+             * @description Data time at which it was first seen; absent where it was only named.
+             * @example 2026-03-01T08:00:00Z
+             */
             first_seen?: string;
             /**
              * @description Its IP address; absent where it has none.
              * @example 10.0.0.11
              */
-            ip?: string | unknown | unknown;
+            ip?: string;
+            /**
+             * Format: date-time
+             * @description Data time of the newest detection about it; null: there is none.
+             * @example 2026-03-01T08:02:00Z
+             */
+            last_alert: string | null;
             /**
              * Format: date-time
              * @description Data time at which it was last seen, as last told: once a minute.
              * @example 2026-03-01T08:02:00Z
              */
             last_seen?: string;
+            /**
+             * @description Its Purdue level: as its zone says (Level 2, L1 cell 3, DMZ), else by its role: controllers 1, masters 2, engineering workstations 3; absent where it is not known.
+             * @example 1
+             * @enum {string}
+             */
+            level?: "0" | "1" | "2" | "3" | "3.5" | "4" | "5";
             /**
              * @description The MAC it was seen with last; absent where none was seen, or its packets come through a gateway.
              * @example 00:1b:1b:02:03:04
@@ -1955,12 +2174,18 @@ export interface components {
              */
             name: string;
             /**
+             * Format: int64
+             * @description Those of them that are new or acknowledged; of more than 1000, 1000.
+             * @example 1
+             */
+            open_alerts: number;
+            /**
              * @description Addresses that it sent to; of more than 64 the lowest.
              * @example [
              *       "10.0.0.2"
              *     ]
              */
-            peers: (string | unknown | unknown)[];
+            peers: (string)[];
             /**
              * @description Protocols that it sent.
              * @example [
@@ -1996,7 +2221,7 @@ export interface components {
         };
         AssetPage: {
             /** @description The assets of this page. */
-            assets: components["schemas"]["Asset"][];
+            assets: components["schemas"]["AssetItem"][];
             /**
              * Format: int64
              * @description The most on a page.
@@ -2021,6 +2246,30 @@ export interface components {
              * @example 42
              */
             total: number;
+        };
+        AssetValues: {
+            /**
+             * @description Protocols that assets sent, sorted.
+             * @example [
+             *       "arp",
+             *       "modbus"
+             *     ]
+             */
+            protocols: string[];
+            /**
+             * @description Vendors of assets, sorted.
+             * @example [
+             *       "Siemens"
+             *     ]
+             */
+            vendors: string[];
+            /**
+             * @description Zones that assets were put in, sorted.
+             * @example [
+             *       "cell 3"
+             *     ]
+             */
+            zones: string[];
         };
         AssigneeRequestBody: {
             /**
@@ -2097,6 +2346,8 @@ export interface components {
              * @example plant-1
              */
             facility_id?: string | null;
+            /** @description What went by of its conversations since they were told of last. */
+            talks?: components["schemas"]["Talk"][] | null;
             /** @description Seconds of its network. */
             windows?: components["schemas"]["Window"][] | null;
         } & {
@@ -2297,7 +2548,7 @@ export interface components {
              * @description IP address of the end that asked.
              * @example 10.0.0.57
              */
-            client?: string | unknown | unknown;
+            client?: string;
             /**
              * Format: int32
              * @description The server's port; absent where there is none or it is many.
@@ -2313,7 +2564,19 @@ export interface components {
              * @description IP address of the end that answered.
              * @example 10.0.0.11
              */
-            server?: string | unknown | unknown;
+            server?: string;
+        };
+        ConversationList: {
+            /** @description The assets that talk in those that are listed, by address. An address that never sent a packet is none. */
+            assets: components["schemas"]["AssetItem"][];
+            /** @description Those with the most messages first. */
+            conversations: components["schemas"]["Talk"][];
+            /**
+             * Format: int64
+             * @description How many there are, those that are not listed too.
+             * @example 42
+             */
+            total: number;
         };
         Current: {
             /**
@@ -2635,7 +2898,7 @@ export interface components {
              * @description IP address.
              * @example 10.0.0.57
              */
-            addr?: ((string | unknown | unknown | null) | null) | unknown | unknown | null;
+            addr?: ((string | null) | null) | string | null;
             /**
              * @description MAC address.
              * @example 02:00:00:00:00:39
@@ -4415,7 +4678,7 @@ export interface components {
              * @description IP address of the end that asked.
              * @example 10.0.0.57
              */
-            client?: ((string | unknown | unknown | null) | null) | unknown | unknown | null;
+            client?: ((string | null) | null) | string | null;
             /**
              * Format: int32
              * @description The server's port; where absent, there is none or it is many.
@@ -4431,7 +4694,7 @@ export interface components {
              * @description IP address of the end that answered.
              * @example 10.0.0.11
              */
-            server?: ((string | unknown | unknown | null) | null) | unknown | unknown | null;
+            server?: ((string | null) | null) | string | null;
         };
         ReportSource: {
             /**
@@ -5169,6 +5432,54 @@ export interface components {
              */
             version: string;
         };
+        Talk: {
+            /**
+             * @description IP address of the end that asks.
+             * @example 10.0.0.2
+             */
+            client?: string;
+            /**
+             * Format: int64
+             * @description Requests; where none are decoded, connections that were accepted, of UDP streams of datagrams.
+             * @example 2400
+             */
+            count: number;
+            /**
+             * @description The facility it is at.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * Format: date-time
+             * @description Data time of the first message that was counted.
+             * @example 2026-03-01T08:00:00Z
+             */
+            first_seen: string;
+            /** @description Which functions were asked for, by number; at most 64. */
+            functions: components["schemas"]["Use"][];
+            /**
+             * Format: date-time
+             * @description Data time of the newest message that was counted, as last told: once a minute.
+             * @example 2026-03-01T08:02:00Z
+             */
+            last_seen: string;
+            /**
+             * Format: int32
+             * @description The server's port; absent where there is none.
+             * @example 502
+             */
+            port?: number;
+            /**
+             * @description What is spoken.
+             * @example modbus
+             */
+            protocol?: string;
+            /**
+             * @description IP address of the end that answers.
+             * @example 10.0.0.11
+             */
+            server?: string;
+        };
         Tally: {
             /**
              * Format: int64
@@ -5431,6 +5742,43 @@ export interface components {
              *     ]
              */
             facilities?: string[] | null;
+        };
+        Use: {
+            /**
+             * @description What it does to the device.
+             * @example read
+             * @enum {string}
+             */
+            class: "read" | "write" | "diagnostic" | "identify" | "program" | "control" | "unknown";
+            /**
+             * Format: int64
+             * @description Requests.
+             * @example 2400
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Answers that refused.
+             * @example 0
+             */
+            exceptions: number;
+            /**
+             * Format: int64
+             * @description The function code or service.
+             * @example 3
+             */
+            function: number;
+            /**
+             * @description Its name in the protocol.
+             * @example read holding registers
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description What of it; absent where there is none.
+             * @example 14
+             */
+            subfunction?: number;
         };
         Window: {
             /**
@@ -6412,6 +6760,242 @@ export interface operations {
             };
         };
     };
+    "list-all-assets": {
+        parameters: {
+            query?: {
+                /** @description Facilities; where absent, all. */
+                facility?: string[];
+                /** @description Roles. */
+                role?: ("controller" | "master" | "engineering-workstation" | "server" | "gateway" | "unknown")[];
+                /** @description Purdue levels; unknown are those that have none. */
+                level?: ("0" | "1" | "2" | "3" | "3.5" | "4" | "5" | "unknown")[];
+                /** @description Protocols that it sent. */
+                protocol?: string[];
+                /** @description Zones, as they were imported. */
+                zone?: string[];
+                /** @description Vendors, as they are listed. */
+                vendor?: string[];
+                /** @description A part of address, MAC, vendor, name or zone, in upper or lower case (on SQLite alike only for the letters A to Z). */
+                search?: string;
+                /** @description The order; - is the greatest or newest first. What is not known comes last, but for -name and -level. */
+                sort?: "address" | "last_seen" | "-last_seen" | "first_seen" | "-first_seen" | "name" | "-name" | "level" | "-level";
+                /** @description Which page, from 1. A page past the last is empty. */
+                page?: number;
+                /** @description The most on a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "export-assets": {
+        parameters: {
+            query?: {
+                /** @description Facilities; where absent, all. */
+                facility?: string[];
+                /** @description Roles. */
+                role?: ("controller" | "master" | "engineering-workstation" | "server" | "gateway" | "unknown")[];
+                /** @description Purdue levels; unknown are those that have none. */
+                level?: ("0" | "1" | "2" | "3" | "3.5" | "4" | "5" | "unknown")[];
+                /** @description Protocols that it sent. */
+                protocol?: string[];
+                /** @description Zones, as they were imported. */
+                zone?: string[];
+                /** @description Vendors, as they are listed. */
+                vendor?: string[];
+                /** @description A part of address, MAC, vendor, name or zone, in upper or lower case (on SQLite alike only for the letters A to Z). */
+                search?: string;
+                /** @description The order; - is the greatest or newest first. What is not known comes last, but for -name and -level. */
+                sort?: "address" | "last_seen" | "-last_seen" | "first_seen" | "-first_seen" | "name" | "-name" | "level" | "-level";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-asset-values": {
+        parameters: {
+            query?: {
+                /** @description Facilities; where absent, all. */
+                facility?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetValues"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "get-evidence": {
         parameters: {
             query?: never;
@@ -7154,6 +7738,8 @@ export interface operations {
             query?: {
                 /** @description Roles. */
                 role?: ("controller" | "master" | "engineering-workstation" | "server" | "gateway" | "unknown")[];
+                /** @description Purdue levels; unknown are those that have none. */
+                level?: ("0" | "1" | "2" | "3" | "3.5" | "4" | "5" | "unknown")[];
                 /** @description Protocols that it sent. */
                 protocol?: string[];
                 /** @description Zones, as they were imported. */
@@ -7162,6 +7748,8 @@ export interface operations {
                 vendor?: string[];
                 /** @description A part of address, MAC, vendor, name or zone, in upper or lower case (on SQLite alike only for the letters A to Z). */
                 search?: string;
+                /** @description The order; - is the greatest or newest first. What is not known comes last, but for -name and -level. */
+                sort?: "address" | "last_seen" | "-last_seen" | "first_seen" | "-first_seen" | "name" | "-name" | "level" | "-level";
                 /** @description Which page, from 1. A page past the last is empty. */
                 page?: number;
                 /** @description The most on a page. */
@@ -7278,6 +7866,76 @@ export interface operations {
             };
             /** @description Request Entity Too Large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-asset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The facility's id: 1 to 64 of a-z, 0-9, _ and -. */
+                id: string;
+                /** @description Its IP address; its MAC where it has none. */
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetDetail"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7530,6 +8188,77 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-conversations": {
+        parameters: {
+            query?: {
+                /** @description The most that are listed. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The facility's id: 1 to 64 of a-z, 0-9, _ and -. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationList"];
+                };
             };
             /** @description Unauthorized */
             401: {
@@ -9121,7 +9850,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Batches: facility_id, and windows, detections, assets. An empty body is no rows. */
+        /** @description Batches: facility_id, and windows, detections, assets, talks. An empty body is no rows. */
         requestBody?: {
             content: {
                 "application/json": components["schemas"]["Batch"][];

@@ -34,7 +34,7 @@ export async function answer(input: RequestInfo | URL): Promise<Response> {
   const request: Sent = { to: whole, body: null, ifMatch: null };
   if (input instanceof Request && method) {
     const text = await input.text();
-    Object.assign(request, { body: text ? JSON.parse(text) : null, ifMatch: input.headers.get("If-Match") });
+    Object.assign(request, { body: text && input.headers.get("Content-Type") !== "text/csv" ? JSON.parse(text) : text || null, ifMatch: input.headers.get("If-Match") });
     sent.push(request);
   }
   const said = name === undefined ? 404 : answers[name]!;

@@ -1,9 +1,11 @@
 "use client";
 
 import { useQuery } from "@tanstack/react-query";
+import Link from "next/link";
 
 import { rank } from "@/lib/alert-filters";
 import { conversationOf, type AlertDetail } from "@/lib/alerts";
+import { assetHref, facilityHref } from "@/lib/asset-filters";
 import { techniqueHref } from "@/lib/attack";
 import { techniqueNames } from "@/lib/techniques";
 import { texts } from "@/lib/texts";
@@ -49,14 +51,23 @@ export function AlertDetails({ alert, busy, onChoose }: TriageProps & { alert: A
 
       <dl className="grid grid-cols-2 gap-x-3 gap-y-3 border-y border-line py-4 text-sm">
         <Fact name={t.asset} mono>
-          {alert.asset}
+          <AssetLink facility={alert.facility_id} asset={alert.asset} />
         </Fact>
         {who.length > 0 && (
           <Fact name={t.who} mono>
-            {who.join(", ")}
+            {who.map((asset, i) => (
+              <span key={asset}>
+                {i > 0 && ", "}
+                <AssetLink facility={alert.facility_id} asset={asset} />
+              </span>
+            ))}
           </Fact>
         )}
-        <Fact name={t.facility}>{alert.facility_id}</Fact>
+        <Fact name={t.facility}>
+          <Link href={facilityHref(alert.facility_id)} className="underline-offset-4 hover:underline">
+            {alert.facility_id}
+          </Link>
+        </Fact>
         <Fact name={t.confidence}>{t.percent(alert.correlation_confidence)}</Fact>
         <Fact name={t.firstSeen}>
           <Moment at={alert.timestamp} />
@@ -143,6 +154,16 @@ function Actions({ alert, busy, onChoose }: TriageProps & { alert: AlertDetail }
         </Button>
       )}
     </div>
+  );
+}
+
+/** AssetLink leads to the page of an address; what stands for many has none. */
+function AssetLink({ facility, asset }: { facility: string; asset: string }) {
+  if (!/[.:]/.test(asset)) return asset;
+  return (
+    <Link href={assetHref(facility, asset)} className="underline-offset-4 hover:underline">
+      {asset}
+    </Link>
   );
 }
 

@@ -5,8 +5,8 @@ import type { Alert } from "@/lib/alerts";
 import { texts } from "@/lib/texts";
 import { localParts } from "@/lib/time";
 import { Badge } from "@/ui/badge";
+import { goUnlessMarked, RowLink } from "@/ui/place-link";
 import { Time } from "@/ui/time";
-import { goUnlessMarked, RowLink } from "./place-link";
 import { SeverityBadge, StatusWord } from "./severity";
 import type { AlertsUrl } from "./use-alerts-url";
 

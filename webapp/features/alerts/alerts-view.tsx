@@ -9,6 +9,7 @@ import { alertDetail, alertList, type Alert, type AlertDetail, type Status } fro
 import { incident } from "@/lib/incidents";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
+import { PlaceLink } from "@/ui/place-link";
 import { SearchBox } from "@/ui/search-box";
 import { Skeleton } from "@/ui/skeleton";
 import { AlertFilters } from "./alert-filters";
@@ -20,7 +21,6 @@ import { EmptyList } from "./empty-list";
 import { ExportMenu } from "./export-menu";
 import { FailureNotice } from "./failure-notice";
 import { KeysHelp } from "./keys-help";
-import { PlaceLink } from "./place-link";
 import { SaidNotice } from "./said-notice";
 import { SavedViews } from "./saved-views";
 import { TriageDialog } from "./triage-dialog";

@@ -1,4 +1,4 @@
-import { ApiError } from "@/lib/api-client";
+import { isMissing } from "@/lib/api-client";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
 import { Notice } from "@/ui/notice";
@@ -25,6 +25,3 @@ export function FailureNotice({ words, error, onRetry, busy }: { words: Words; e
     </Notice>
   );
 }
-
-/** isMissing is whether there is no such thing, or its id was mistyped. */
-const isMissing = (error: Error) => error instanceof ApiError && (error.status === 404 || error.status === 422);

@@ -9,13 +9,13 @@ import { techniqueNames } from "@/lib/techniques";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
 import { Notice } from "@/ui/notice";
+import { goUnlessMarked, RowLink } from "@/ui/place-link";
 import { Skeleton } from "@/ui/skeleton";
 import { Time } from "@/ui/time";
 import { TimeFilter } from "@/ui/time-filter";
 import { FacilityFilter, times } from "./alert-filters";
 import { FailureNotice } from "./failure-notice";
 import { IncidentStory } from "./incident-story";
-import { goUnlessMarked, RowLink } from "./place-link";
 import { SeverityBadge } from "./severity";
 import type { AlertsUrl } from "./use-alerts-url";
 

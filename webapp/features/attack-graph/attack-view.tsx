@@ -13,6 +13,7 @@ import { Button } from "@/ui/button";
 import { Failure } from "@/ui/failure";
 import { Notice } from "@/ui/notice";
 import { Pick } from "@/ui/pick";
+import { PlaceLink } from "@/ui/place-link";
 import { Popover, PopoverClose } from "@/ui/popover";
 import { SearchBox } from "@/ui/search-box";
 import { Skeleton } from "@/ui/skeleton";
@@ -169,19 +170,15 @@ function Header({ url, summary, picture, onOpen }: { url: AttackUrl; summary: st
       <h1 className="text-xl font-semibold tracking-tight">{t.title}</h1>
       <nav aria-label={t.views.label} className="flex rounded-md border border-line p-0.5">
         {([false, true] as const).map((matrix) => (
-          <a
+          <PlaceLink
             key={String(matrix)}
             href={url.href({ matrix })}
             aria-current={url.matrix === matrix ? "page" : undefined}
             className="flex min-h-7 items-center rounded px-2.5 text-sm text-muted hover:text-text aria-[current]:bg-selected aria-[current]:font-medium aria-[current]:text-text"
-            onClick={(e) => {
-              if (e.metaKey || e.ctrlKey || e.shiftKey) return;
-              e.preventDefault();
-              url.go({ matrix });
-            }}
+            onGo={() => url.go({ matrix })}
           >
             {matrix ? t.views.matrix : t.views.graph}
-          </a>
+          </PlaceLink>
         ))}
       </nav>
       <p className="text-sm text-muted" data-testid="summary">

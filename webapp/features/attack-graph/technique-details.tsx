@@ -3,7 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 
-import { alertsHref, severities } from "@/lib/alert-filters";
+import { alertsHref, rank } from "@/lib/alert-filters";
 import { alertsShowing, pathTo, showing, standings, type AttackGraph, type Technique } from "@/lib/attack";
 import { texts } from "@/lib/texts";
 import { Failure } from "@/ui/failure";
@@ -112,7 +112,7 @@ function Shown({ ids, url: { scope } }: { ids: readonly string[]; url: AttackUrl
           {data.alerts.map((a) => (
             <li key={a.id} className="rounded-md border border-line p-2.5">
               <p className="mb-1 flex flex-wrap items-center gap-x-3 gap-y-1 text-xs text-muted">
-                <Level rank={(4 - severities.indexOf(a.severity)) as 1 | 2 | 3 | 4}>{texts.severity[a.severity]}</Level>
+                <Level rank={rank[a.severity]}>{texts.severity[a.severity]}</Level>
                 <span>{texts.status[a.status]}</span>
                 <Time at={a.timestamp} className="ml-auto" />
               </p>

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect } from "react";
 
 import { useMediaQuery } from "@/hooks/use-media-query";
-import { ApiError } from "@/lib/api-client";
+import { isMissing } from "@/lib/api-client";
 import { technique, type AttackGraph } from "@/lib/attack";
 import { texts } from "@/lib/texts";
 import { Failure } from "@/ui/failure";
@@ -37,7 +37,7 @@ export function TechniquePanel({ onClosed, ...props }: PanelProps & { onClosed: 
 
 function Body({ id, ...props }: PanelProps & { id: string }) {
   const { data, error, refetch, isFetching } = useQuery(technique(id));
-  const missing = error instanceof ApiError && (error.status === 404 || error.status === 422);
+  const missing = isMissing(error);
   const title = !error ? t.panelLoading : missing ? t.missing : t.panelFailed;
   const loading = (
     <>

@@ -5,6 +5,7 @@ import Link from "next/link";
 import { useState } from "react";
 
 import { alertsHref } from "@/lib/alert-filters";
+import { facilityHref } from "@/lib/asset-filters";
 import { rate } from "@/lib/format";
 import { facilityMinute, type FacilityStatus } from "@/lib/system";
 import { texts } from "@/lib/texts";
@@ -47,7 +48,7 @@ function Tile({ facility: f, open }: { facility: FacilityStatus; open: number })
   return (
     <li data-facility={f.id} className="rounded-md border border-line p-3">
       <div className="flex items-center justify-between gap-2">
-        <Link href={alertsHref({ facility: [f.id] })} className="min-w-0 truncate font-medium underline-offset-4 hover:underline">
+        <Link href={facilityHref(f.id)} className="min-w-0 truncate font-medium underline-offset-4 hover:underline">
           {f.name}
         </Link>
         <Badge tone={active ? "good" : "warn"}>{active ? t.active : t.silent}</Badge>

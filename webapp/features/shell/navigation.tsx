@@ -8,7 +8,7 @@ import { texts } from "@/lib/texts";
 const t = texts.shell;
 
 /** pages is every page there is to go to; a test holds it equal to the folders of app/. */
-export const pages = ["/", "/alerts", "/fl-status", "/attack-graph", "/settings"] as const satisfies readonly (keyof typeof t.pages)[];
+export const pages = ["/", "/alerts", "/facilities", "/attack-graph", "/fl-status", "/settings"] as const satisfies readonly (keyof typeof t.pages)[];
 
 /** Navigation is the links to the pages: in a row, or where the screen is narrow behind a button. */
 export function Navigation({ path }: { path: string }) {
