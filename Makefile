@@ -12,7 +12,7 @@ ON_POSTGRES = $(shell grep -rl --include='*_test.go' '^func TestOnPostgres' cmd 
 FUZZ_API_SECONDS ?= 120
 SOAK_MINUTES ?= 10
 
-.PHONY: help run demo-capture build web test test-go test-api test-web test-browser check staticcheck lint generate verify bench fuzz fuzz-api bench-api soak screenshots clean
+.PHONY: help run demo-capture build web test test-go test-api test-web test-browser check staticcheck lint generate verify bench fuzz fuzz-api bench-api soak lighthouse screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -100,6 +100,9 @@ soak: build ## a storm of alerts and $(SOAK_MINUTES) minutes of them, in a real 
 screenshots: build ## pictures of every page, into screenshots/
 	scripts/need-chromium
 	SCREENSHOTS=$(CURDIR)/screenshots $(PNPM) e2e
+
+lighthouse: build ## Lighthouse's figures of every page
+	scripts/lighthouse
 
 clean: ## what was built
 	rm -rf bin demo screenshots webapp/.next

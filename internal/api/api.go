@@ -229,7 +229,7 @@ func besides(mux *http.ServeMux, doc *huma.OpenAPI) []string {
 	for path := range doc.Paths {
 		for _, method := range verbs {
 			_, taken := mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: path}})
-			if !strings.Contains(path, "{") && strings.HasPrefix(taken, method+" ") && taken != method+" "+path {
+			if strings.HasPrefix(taken, method+" ") && taken != method+" "+path {
 				patterns = append(patterns, method+" "+path)
 			}
 		}

@@ -379,6 +379,7 @@ func TestRefused(t *testing.T) {
 		{"GET", "/docs/%2e%2e/api.go", 404, "there is no"},
 		{"DELETE", "/api/alerts", 405, "/api/alerts does not take DELETE: use GET"},
 		{"GET", "/api/ingest/pcap", 405, "use POST"},
+		{"GET", "/api/facilities/north/assets/import", 405, "use POST"}, // no asset of that name
 		{"PUT", "/health", 405, "use GET"},
 	} {
 		got := ask(t, c.method, s.URL+c.path, nil)

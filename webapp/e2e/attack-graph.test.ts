@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { gzipSync } from "node:zlib";
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
@@ -201,14 +200,4 @@ test("is accessible and fits, in both themes, on every screen", { timeout: 120_0
     }
   }
   await page.emulateMedia({ colorScheme: null });
-});
-
-test("what draws the graph is not among what the page is first loaded with", async () => {
-  const html = await (await fetch(`${server.url}/attack-graph`)).text();
-  const scripts = [...new Set([...html.matchAll(/<script src="([^"]+)"(?![^>]*nomodule)/gi)].map((m) => m[1]!))];
-  const sizes = await Promise.all(scripts.map(async (src) => gzipSync(Buffer.from(await (await fetch(server.url + src)).arrayBuffer())).length));
-  const total = sizes.reduce((a, b) => a + b, 0);
-  console.log(`first-load JavaScript of /attack-graph: ${Math.round(total / 1000)} kB gzip in ${scripts.length} files`);
-  expect(scripts.length).toBeGreaterThan(3);
-  expect(total).toBeLessThan(250_000);
 });

@@ -14,6 +14,9 @@ const executablePath = process.env.CHROMIUM_BIN ?? "/usr/bin/chromium";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+/** gone is what the browser complains of where a server ends under it, and what was under way with it. */
+export const gone = /WebSocket connection to .* failed|ERR_(CONNECTION_(REFUSED|RESET)|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)/;
+
 export const sizes = { desktop: { width: 1440, height: 900 }, phone: { width: 360, height: 780 }, wall: { width: 3840, height: 2160 } };
 
 export class Browser {

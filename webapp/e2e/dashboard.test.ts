@@ -2,7 +2,7 @@ import { describe, expect, inject, test } from "vitest";
 
 import type { Prediction } from "../lib/predictions";
 import type { SystemStatus } from "../lib/system";
-import { sizes } from "./browser";
+import { gone, sizes } from "./browser";
 import { stage } from "./stage";
 
 const { server, browser } = await stage();
@@ -77,7 +77,7 @@ test("each figure leads to its reason", async () => {
 
 test("a server that goes away is told of, and what was missed comes when it is back", async () => {
   const { page } = browser;
-  browser.expected = /WebSocket connection to .* failed|ERR_CONNECTION_(REFUSED|RESET)/;
+  browser.expected = gone;
   await go();
   await server.halt("SIGKILL");
   await page.getByTestId("offline").getByText(/^No connection to the server since \d\d:\d\d:\d\d\./).waitFor();
@@ -103,7 +103,7 @@ test("by keyboard: the menu of a phone, and a chart", async () => {
   await page.keyboard.press("Tab");
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
-  await page.waitForURL("**/fl-status");
+  await page.waitForURL("**/facilities");
   await page.goBack();
   const chart = card("Alerts of the last 24 hours").getByRole("slider");
   const last = await chart.getAttribute("aria-valuetext");

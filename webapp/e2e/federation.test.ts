@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import type { ModelPage } from "../lib/models";
 import type { EndedRound, Round } from "../lib/rounds";
-import { sizes } from "./browser";
+import { gone, sizes } from "./browser";
 import { stage } from "./stage";
 
 const { server, browser } = await stage();
@@ -94,7 +94,7 @@ test("a round that is started here trains, finishes and gives models that can be
 
 test("a server that is started again under the open page loses nothing of it", async () => {
   const { page } = browser;
-  browser.expected = /WebSocket connection to .* failed|ERR_CONNECTION_(REFUSED|RESET)/;
+  browser.expected = gone;
   await go();
   await expect.poll(() => rows().count(), soon).toBe(3);
   await server.halt("SIGKILL");

@@ -1,5 +1,6 @@
 import { beforeEach, expect, inject, test } from "vitest";
 
+import { gone } from "./browser";
 import { pause } from "./breakwater";
 import { stage } from "./stage";
 
@@ -8,7 +9,7 @@ const captures = inject("captures");
 const { server, browser } = await stage();
 beforeEach(() => {
   // That the server has gone, which is what these tests do to it.
-  browser.expected = /WebSocket connection to .* failed|ERR_(CONNECTION_REFUSED|INTERNET_DISCONNECTED)/;
+  browser.expected = new RegExp(`${gone.source}|ERR_INTERNET_DISCONNECTED`);
 });
 
 const rows = () => browser.page.locator("ol > li");

@@ -38,6 +38,9 @@ export interface Baseline {
   rest: Record<string, unknown>; // what else it holds, which is given back as it was
 }
 
+/** nothing is what was learned where nothing was. */
+export const nothing: Baseline = { etag: "", entries: [], rest: {} };
+
 const key = (facility: string) => ["baseline", facility] as const;
 
 /** baselineOf is what was learned at a facility; without entries where nothing was. */

@@ -7,6 +7,7 @@ import { texts } from "@/lib/texts";
 import { subscribe } from "@/lib/theme";
 import { Legend } from "./legend";
 import { more, Picture, type Way } from "./picture";
+import { room } from "./room";
 
 const t = texts.attack;
 
@@ -83,7 +84,7 @@ export default function AttackPicture({ graph, summary, chosen, search, onChoose
         data-testid="graph"
         onKeyDown={key}
         onBlur={() => setAt(null)}
-        className="h-[26rem] overflow-hidden sm:h-[34rem] lg:h-[36rem] 2xl:h-[44rem] focus-visible:-outline-offset-2"
+        className={`${room} overflow-hidden focus-visible:-outline-offset-2`}
       >
         <div ref={box} aria-hidden className="size-full" />
       </div>

@@ -21,6 +21,7 @@ import { TimeFilter } from "@/ui/time-filter";
 import { Legend } from "./legend";
 import { Matrix } from "./matrix";
 import type { Picture } from "./picture";
+import { room } from "./room";
 import { TechniquePanel } from "./technique-panel";
 import { MayCome, Timeline } from "./timeline";
 import { useAttackUrl, type AttackUrl } from "./use-attack-url";
@@ -70,7 +71,13 @@ export function AttackView() {
               {url.matrix ? (
                 <MatrixOf url={url} standing={standing} />
               ) : graph.nodes.length ? (
-                <Suspense fallback={<Skeleton label={t.drawing} rows={5} />}>
+                <Suspense
+                  fallback={
+                    <div className={room}>
+                      <Skeleton label={t.drawing} rows={5} />
+                    </div>
+                  }
+                >
                   <AttackPicture graph={graph} summary={summary} chosen={url.technique} search={url.search} onChoose={open} pictureRef={picture} />
                 </Suspense>
               ) : (

@@ -4,7 +4,8 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { ApiError } from "@/lib/api-client";
-import { baselineOf, kinds, rangesOf, saveBaseline, subjectOf, type Baseline as Learned, type Entry, type Kind } from "@/lib/baseline";
+import { facilityList } from "@/lib/assets";
+import { baselineOf, kinds, nothing, rangesOf, saveBaseline, subjectOf, type Baseline as Learned, type Entry, type Kind } from "@/lib/baseline";
 import { count, figure } from "@/lib/format";
 import { systemStatus } from "@/lib/system";
 import { texts } from "@/lib/texts";
@@ -49,7 +50,10 @@ export function Baseline() {
 }
 
 function OfFacility({ facility }: { facility: string }) {
-  const { data, error, refetch, isFetching } = useQuery(baselineOf(facility));
+  const { data: facilities, isPending } = useQuery(facilityList);
+  const none = facilities?.find((f) => f.id === facility)?.baseline_version === 0; // there is nothing to ask for
+  const { data, error, refetch, isFetching } = useQuery({ ...baselineOf(facility), enabled: !isPending && !none });
+  if (none) return <Entries facility={facility} learned={nothing} />;
   if (!data) {
     if (!error) return <Skeleton label={t.loading} rows={4} />;
     return <Failure title={t.failed} error={error} onRetry={() => void refetch()} busy={isFetching} />;

@@ -112,6 +112,12 @@ describe("mutes", () => {
 });
 
 describe("the baseline", () => {
+  test("is not asked for where there is none", async () => {
+    open({ "/api/facilities": { facilities: [{ id: "north", name: "north", baseline_version: 0 }], page: 1, pages: 1, total: 1 } });
+    await card("What the baseline has learned").findByRole("button", { name: "Allow something" });
+    expect(asked).not.toContain("/api/facilities/north/baseline");
+  });
+
   const put = "PUT /api/facilities/north/baseline";
 
   test("is listed, searched and filtered by sort", async () => {
