@@ -223,7 +223,7 @@ func ofAPI(path string) bool {
 var verbs = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
 // besides are patterns of paths that routes have, with methods for which only a route with an id in that place would take
-// them: GET /api/alerts/status is not the alert whose id is status.
+// them: GET /api/alerts/status is not the alert whose id is status. A path's own {id} passes for an id here.
 func besides(mux *http.ServeMux, doc *huma.OpenAPI) []string {
 	var patterns []string
 	for path := range doc.Paths {

@@ -181,11 +181,6 @@ type assetValues struct {
 }
 
 func (s *server) listAssetValues(ctx context.Context, in *FacilityFilter) (*response[assetValues], error) {
-	for _, id := range in.Facility {
-		if err := s.Store.CheckFacility(ctx, id); err != nil {
-			return nil, err
-		}
-	}
 	v, err := s.Store.AssetValues(ctx, in.Facility)
 	if err != nil {
 		return nil, err

@@ -21,9 +21,9 @@ import (
 	"breakwater/internal/window"
 )
 
-// Sensor is the half at the plant: one facility's packets in, batches of windows, detections, assets and
-// conversations out. A Sensor runs
-// once; the next capture begins with a new one, so that what it finds depends on the capture and the baseline alone.
+// Sensor is the half at the plant: one facility's packets in, batches of windows, detections, assets and conversations
+// out. A Sensor runs once; the next capture begins with a new one, so that what it finds depends on the capture and the
+// baseline alone.
 type Sensor struct {
 	FacilityID string
 	Rules      []*detect.Rule
@@ -60,7 +60,7 @@ func (e *Entry) time() time.Time {
 	return e.Detection.Time
 }
 
-// assetsPerBatch bounds a batch, and talksPerBatch does: thousands of devices may be told of in one second.
+// assetsPerBatch and talksPerBatch bound a batch: thousands of devices may be told of in one second.
 const (
 	assetsPerBatch = 256
 	talksPerBatch  = 256

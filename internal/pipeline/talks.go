@@ -47,20 +47,17 @@ func newTalks(facility string) *talks {
 // Event takes one decoded event.
 func (v *talks) Event(e *breakwater.Event) {
 	industrial := e.Class != ""
-	switch {
-	case e.Kind == breakwater.Request && (industrial || e.Protocol == breakwater.DNS),
-		// The request of a tap that sees one side only.
-		e.Kind == breakwater.Response && industrial && !e.Joined,
-		e.Kind == breakwater.Response && e.Protocol == breakwater.ICMP,
-		e.Kind == breakwater.Opened,
-		e.Kind == breakwater.Attempted && e.Protocol == breakwater.UDP:
-		if t := v.find(e); t != nil {
-			v.count(t, e, true)
-		}
-	case e.Kind == breakwater.Response && e.Exception != 0:
-		if t := v.find(e); t != nil {
-			v.count(t, e, false)
-		}
+	request := e.Kind == breakwater.Request && (industrial || e.Protocol == breakwater.DNS) ||
+		e.Kind == breakwater.Response && industrial && !e.Joined || // the request of a tap that sees one side only
+		e.Kind == breakwater.Response && e.Protocol == breakwater.ICMP ||
+		e.Kind == breakwater.Opened ||
+		e.Kind == breakwater.Attempted && e.Protocol == breakwater.UDP
+	refused := e.Kind == breakwater.Response && e.Exception != 0
+	if !request && !refused {
+		return
+	}
+	if t := v.find(e); t != nil {
+		v.count(t, e, request)
 	}
 }
 

@@ -122,29 +122,49 @@ func (s *Store) Assets(ctx context.Context, f AssetFilter) (AssetPage, error) {
 	return page, err
 }
 
-// withAlerts is assets as they are shown, with what alerts there are about each.
+// withAlerts is assets as they are shown, with what alerts there are about each: one question for all of them.
 func withAlerts(ctx context.Context, tx *sql.Tx, assets []breakwater.Asset) ([]AssetRow, error) {
-	rows := make([]AssetRow, len(assets))
-	count, err := tx.PrepareContext(ctx, fmt.Sprintf(`SELECT
-		(SELECT count(*) FROM (SELECT 1 FROM alerts WHERE facility_id = $1 AND asset = $2 LIMIT %[1]d) a),
-		(SELECT count(*) FROM (SELECT 1 FROM alerts WHERE facility_id = $1 AND asset = $2 AND status IN ('new', 'acknowledged') LIMIT %[1]d) a),
-		(SELECT max(last_seen) FROM alerts WHERE facility_id = $1 AND asset = $2)`, AlertsMax))
+	if len(assets) == 0 {
+		return []AssetRow{}, nil
+	}
+	type key struct{ facility, position string }
+	type counted struct {
+		key
+		alerts, open int
+		last         *stamp
+	}
+	var args []any
+	var pairs []string
+	for i := range assets {
+		args = append(args, assets[i].FacilityID, assetPosition(&assets[i]))
+		pairs = append(pairs, fmt.Sprintf("($%d, $%d)", len(args)-1, len(args)))
+	}
+	const about = "FROM alerts WHERE facility_id = assets.facility_id AND asset = CASE WHEN assets.ip <> '' THEN assets.ip ELSE assets.mac END"
+	counts, err := many(ctx, tx, func(c *counted, scan func(...any) error) error {
+		return scan(&c.facility, &c.position, &c.alerts, &c.open, &c.last)
+	},
+		fmt.Sprintf(`SELECT facility_id, position,
+			(SELECT count(*) FROM (SELECT 1 %[1]s LIMIT %[2]d) a),
+			(SELECT count(*) FROM (SELECT 1 %[1]s AND status IN ('new', 'acknowledged') LIMIT %[2]d) a),
+			(SELECT max(last_seen) %[1]s)
+			FROM assets WHERE (facility_id, position) IN (VALUES %[3]s)`, about, AlertsMax, strings.Join(pairs, ", ")), args...)
 	if err != nil {
 		return nil, err
 	}
-	defer count.Close()
+	of := make(map[key]counted, len(counts))
+	for _, c := range counts {
+		of[c.key] = c
+	}
+	rows := make([]AssetRow, len(assets))
 	for i := range assets {
+		c := of[key{assets[i].FacilityID, assetPosition(&assets[i])}]
 		r := &rows[i]
-		r.Asset = assets[i]
+		r.Asset, r.Alerts, r.Open = assets[i], c.alerts, c.open
+		if c.last != nil {
+			r.LastAlert = time.Time(*c.last)
+		}
 		if r.BehindGateway() {
 			r.MAC, r.MACSeen, r.Vendor = breakwater.MAC{}, time.Time{}, ""
-		}
-		var last *stamp
-		if err := count.QueryRowContext(ctx, r.FacilityID, r.ID()).Scan(&r.Alerts, &r.Open, &last); err != nil {
-			return nil, err
-		}
-		if last != nil {
-			r.LastAlert = time.Time(*last)
 		}
 	}
 	return rows, nil
@@ -157,12 +177,18 @@ type Values struct {
 	Vendors   []string
 }
 
-// AssetValues are those of the assets of facilities; of all where none is named.
+// AssetValues are those of the assets of facilities; of all where none is named. The error is of kind NotFound where one is
+// not known.
 func (s *Store) AssetValues(ctx context.Context, facilities []string) (Values, error) {
 	var v Values
 	var args []any
 	where := "WHERE true" + in(&args, "facility_id", facilities)
 	err := s.view(ctx, "reading what assets there are", func(tx *sql.Tx) (err error) {
+		for _, id := range facilities {
+			if err := knownFacility(ctx, tx, id); err != nil {
+				return err
+			}
+		}
 		text := func(s *string, scan func(...any) error) error { return scan(s) }
 		if v.Zones, err = many(ctx, tx, text, "SELECT DISTINCT zone FROM assets "+where+" AND zone <> '' ORDER BY zone", args...); err != nil {
 			return err

@@ -118,38 +118,33 @@ func saveTalks(ctx context.Context, tx *sql.Tx, facility string, told []breakwat
 			known[nameOf(&stored[i])] = &stored[i]
 		}
 		room := -1 // not counted yet
-		var order []name
 		for i := range group {
 			n := nameOf(&group[i])
-			t := known[n]
-			switch {
-			case t != nil:
+			if t := known[n]; t != nil {
 				t.Merge(group[i])
-			default:
-				if room < 0 {
-					if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM conversations WHERE facility_id = $1`, facility).Scan(&room); err != nil {
-						return err
-					}
-					room = max(conversationsMax-room, 0)
-				}
-				if room == 0 {
-					continue
-				}
-				room--
-				one := group[i]
-				one.Functions = slices.Clone(one.Functions) // they are the sender's
-				if one.Functions == nil {
-					one.Functions = []breakwater.Use{}
-				}
-				known[n] = &one
+				continue
 			}
-			if !slices.Contains(order, n) {
-				order = append(order, n)
+			if room < 0 {
+				if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM conversations WHERE facility_id = $1`, facility).Scan(&room); err != nil {
+					return err
+				}
+				room = max(conversationsMax-room, 0)
 			}
+			if room == 0 {
+				continue
+			}
+			room--
+			one := group[i]
+			one.Functions = append([]breakwater.Use{}, one.Functions...) // they are the sender's
+			known[n] = &one
 		}
-		for _, n := range order {
-			if err := saveTalk(ctx, tx, known[n]); err != nil {
-				return err
+		for i := range group {
+			n := nameOf(&group[i])
+			if t := known[n]; t != nil {
+				if err := saveTalk(ctx, tx, t); err != nil {
+					return err
+				}
+				delete(known, n) // told of twice it is saved once
 			}
 		}
 	}

@@ -1,25 +1,14 @@
 import { readFile } from "node:fs/promises";
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import type { AttackGraph, AttackMatrix } from "../lib/attack";
 import type { DemoState } from "../lib/demo";
 import type { Prediction } from "../lib/predictions";
-import { Browser, sizes } from "./browser";
-import { Server } from "./breakwater";
+import { sizes } from "./browser";
+import { stage } from "./stage";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), Browser.open()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(() => browser.page.setViewportSize(sizes.desktop));
-afterEach(() => browser.expectNoComplaints());
+const { server, browser } = await stage();
 
 async function go(query = "") {
   await browser.page.goto(`${server.url}/attack-graph${query}`);

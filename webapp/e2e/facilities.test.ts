@@ -1,24 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 
 import type { Asset, AssetDetail, Talk } from "../lib/assets";
-import { Browser, sizes } from "./browser";
-import { Server } from "./breakwater";
+import { sizes } from "./browser";
+import { stage } from "./stage";
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), Browser.open()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(() => browser.page.setViewportSize(sizes.desktop));
-afterEach(() => browser.expectNoComplaints());
+const { server, browser } = await stage();
 
 async function go(path = "/facilities") {
   await browser.page.goto(server.url + path);

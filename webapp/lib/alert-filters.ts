@@ -2,6 +2,7 @@
 // A link from anywhere to a list of alerts is made here.
 
 import type { Alert, Severity, Status } from "./alerts";
+import { asSearch } from "./search";
 
 export const severities = ["critical", "high", "medium", "low"] as const satisfies readonly Severity[];
 export const statuses = ["new", "acknowledged", "resolved", "false-positive"] as const satisfies readonly Status[];
@@ -57,9 +58,7 @@ export const noFilters = ({ sort }: Filters): Filters => ({ ...everything, sort 
 /** filterSearch is the filters as a URL's query: only what differs from everything. */
 export function filterSearch(f: Partial<Filters>): string {
   const { sort, ...rest } = { ...everything, ...f };
-  return Object.entries({ ...asQuery({ ...rest, sort }), ...(sort !== everything.sort && { sort }) })
-    .map(([name, value]) => `${name}=${(Array.isArray(value) ? value : [value]).map(encodeURIComponent).join(",")}`)
-    .join("&");
+  return asSearch({ ...asQuery({ ...rest, sort }), ...(sort !== everything.sort && { sort }) });
 }
 
 /** alertsHref is the address of a list of alerts, or of one alert in it. */

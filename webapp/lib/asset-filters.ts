@@ -1,6 +1,8 @@
 // What the inventory can be asked for, and how its URL says so: `/facilities?facility=north&role=controller&sort=name`.
 // A link from anywhere to a facility or an asset is made here.
 
+import { asSearch } from "./search";
+
 export const roles = ["controller", "master", "engineering-workstation", "server", "gateway", "unknown"] as const;
 export const levels = ["5", "4", "3.5", "3", "2", "1", "0", "unknown"] as const; // as they stand: the process at the bottom
 export const assetSorts = ["address", "-last_seen", "-first_seen", "name", "level"] as const;
@@ -41,10 +43,7 @@ export function asAssetQuery(f: AssetFilters) {
 export const isNarrowed = (f: AssetFilters) => Object.keys(asAssetQuery({ ...f, facility: "", sort: allAssets.sort })).length > 0;
 
 /** assetSearch is the filters as a URL's query. */
-export const assetSearch = (f: AssetFilters) =>
-  Object.entries(asAssetQuery(f))
-    .map(([name, value]) => `${name}=${(Array.isArray(value) ? value : [value]).map(encodeURIComponent).join(",")}`)
-    .join("&");
+export const assetSearch = (f: AssetFilters) => asSearch(asAssetQuery(f));
 
 /** parseAssetFilters takes what it understands of a URL's query and lets the rest be. */
 export function parseAssetFilters(params: URLSearchParams): AssetFilters {

@@ -4,7 +4,7 @@
 import { infiniteQueryOptions, queryOptions, type QueryClient } from "@tanstack/react-query";
 
 import type { Answer } from "./answer";
-import { api, ApiError, ask } from "./api-client";
+import { api, ask, unlessRefused } from "./api-client";
 import { asAssetQuery, type AssetFilters } from "./asset-filters";
 import type { components } from "./schema";
 
@@ -56,7 +56,7 @@ export const assetDetail = (facility: string, asset: string) =>
   queryOptions({
     queryKey: ["assets", "detail", facility, asset] as const,
     queryFn: ({ signal }) => ask(api.GET("/api/facilities/{id}/assets/{asset}", { params: { path: { id: facility, asset } }, signal })),
-    retry: (failures, error) => !(error instanceof ApiError && error.status >= 400 && error.status < 500) && failures < 2,
+    retry: unlessRefused,
     refetchInterval: soon,
   });
 
@@ -110,12 +110,15 @@ export const deedOfClass = (c: Use["class"]): Deed => (c === "write" ? "writes" 
 /** serviceOf is what is spoken, and at which port where there is one: `modbus 502`. */
 export const serviceOf = (t: Pick<Talk, "protocol" | "port">) => [t.protocol, t.port].filter(Boolean).join(" ");
 
+/** numberOf is a function as its protocol numbers it: `3`, with what of it `43/14`. */
+export const numberOf = (u: Pick<Use, "function" | "subfunction">) => [u.function, u.subfunction].filter((n) => n !== undefined).join("/");
+
 /** usesOf adds up the functions of conversations, by protocol and function, the most used first. */
 export function usesOf(talks: readonly Talk[]): (Use & { protocol: string; peers: number })[] {
   const all = new Map<string, Use & { protocol: string; peers: number }>();
   for (const t of talks) {
     for (const u of t.functions ?? []) {
-      const key = `${t.protocol} ${u.function} ${u.subfunction ?? ""}`;
+      const key = `${t.protocol} ${numberOf(u)}`;
       const known = all.get(key);
       all.set(
         key,

@@ -7,7 +7,8 @@ import { queryOptions } from "@tanstack/react-query";
 import { asQuery, everything, type Filters, type Range } from "./alert-filters";
 import type { Alert } from "./alerts";
 import type { Answer } from "./answer";
-import { api, ApiError, ask } from "./api-client";
+import { api, ask, unlessRefused } from "./api-client";
+import { asSearch } from "./search";
 
 export type AttackGraph = Answer<"/api/mitre/graph">;
 export type GraphNode = AttackGraph["nodes"][number];
@@ -42,10 +43,7 @@ export const attackMatrix = (scope: Scope) =>
   });
 
 /** layerHref is the address of the same as a layer of the ATT&CK Navigator. */
-export function layerHref(scope: Scope): string {
-  const query = Object.entries(scopeQuery(scope)).map(([name, value]) => `${name}=${[value].flat().map(encodeURIComponent).join(",")}`);
-  return `/api/mitre/layer?${query.join("&")}`;
-}
+export const layerHref = (scope: Scope) => `/api/mitre/layer?${asSearch(scopeQuery(scope))}`;
 
 /** technique is all that ATT&CK says of one. It is part of the program; one that does not exist is not asked for again. */
 export const technique = (id: string) =>
@@ -53,7 +51,7 @@ export const technique = (id: string) =>
     queryKey: ["technique", id] as const,
     queryFn: ({ signal }): Promise<Technique> => ask(api.GET("/api/mitre/technique/{id}", { params: { path: { id } }, signal })),
     staleTime: Infinity,
-    retry: (failures, error) => !(error instanceof ApiError && error.status >= 400 && error.status < 500) && failures < 2,
+    retry: unlessRefused,
   });
 
 /** showing is the filter of the alerts that showed a technique, by any of its ids. */

@@ -5,10 +5,11 @@ import { lazy, Suspense, useEffect } from "react";
 
 import { useMediaQuery } from "@/hooks/use-media-query";
 import { alertDetail, type AlertDetail, type Status } from "@/lib/alerts";
+import { isMissing } from "@/lib/api-client";
 import { texts } from "@/lib/texts";
+import { FailureNotice } from "@/ui/failure-notice";
 import { SidePanel, SidePanelTitle } from "@/ui/side-panel";
 import { Skeleton } from "@/ui/skeleton";
-import { failureTitle, FailureNotice } from "./failure-notice";
 
 const t = texts.panel;
 
@@ -49,11 +50,12 @@ function Body({ id, ...triage }: TriageProps & { id: string }) {
     );
   }
   if (!error) return loading;
-  const words = { title: texts.errors.panelTitle, missing: { title: t.missing, body: t.missingBody } };
+  const title = texts.errors.panelTitle;
+  const missing = isMissing(error) && { title: t.missing, body: t.missingBody };
   return (
     <>
-      <SidePanelTitle className="sr-only">{failureTitle(words, error)}</SidePanelTitle>
-      <FailureNotice words={words} error={error} onRetry={() => void refetch()} busy={isFetching} />
+      <SidePanelTitle className="sr-only">{missing ? missing.title : title}</SidePanelTitle>
+      <FailureNotice title={title} missing={missing} error={error} onRetry={() => void refetch()} busy={isFetching} />
     </>
   );
 }

@@ -9,9 +9,10 @@ import { alertDetail, alertList, type Alert, type AlertDetail, type Status } fro
 import { incident } from "@/lib/incidents";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
-import { PlaceLink } from "@/ui/place-link";
+import { FailureNotice } from "@/ui/failure-notice";
 import { SearchBox } from "@/ui/search-box";
 import { Skeleton } from "@/ui/skeleton";
+import { Views } from "@/ui/views";
 import { AlertFilters } from "./alert-filters";
 import { AlertList } from "./alert-list";
 import { AlertPanel } from "./alert-panel";
@@ -19,7 +20,6 @@ import { ArrivalNotice } from "./arrival-notice";
 import { BulkBar } from "./bulk-bar";
 import { EmptyList } from "./empty-list";
 import { ExportMenu } from "./export-menu";
-import { FailureNotice } from "./failure-notice";
 import { KeysHelp } from "./keys-help";
 import { SaidNotice } from "./said-notice";
 import { SavedViews } from "./saved-views";
@@ -134,7 +134,7 @@ export function AlertsView() {
         ) : (
           <div className="flex-1 border-t border-line bg-surface" aria-busy={query.isPlaceholderData}>
             {!query.data && !query.error && <Skeleton label={t.loading} rows={8} />}
-            {!query.data && query.error && <FailureNotice words={texts.errors} error={query.error} onRetry={() => void query.refetch()} busy={query.isFetching} />}
+            {!query.data && query.error && <FailureNotice title={texts.errors.title} error={query.error} onRetry={() => void query.refetch()} busy={query.isFetching} />}
             {query.data && alerts.length > 0 && (
               <div className={query.isPlaceholderData ? "opacity-60" : undefined}>
                 <AlertList
@@ -253,22 +253,9 @@ function useMissed({ latest, fresh }: Arrivals, alerts: readonly Alert[], listed
 }
 
 function Tabs({ url }: { url: AlertsUrl }) {
-  return (
-    <nav aria-label={t.views.label} className="flex rounded-md border border-line p-0.5">
-      {([false, true] as const).map((incidents) => {
-        const here = url.incidents === incidents;
-        return (
-          <PlaceLink
-            key={String(incidents)}
-            href={url.href({ incidents, incident: null, id: null })}
-            onGo={() => url.go({ incidents, incident: null, id: null })}
-            aria-current={here ? "page" : undefined}
-            className={`rounded px-2.5 py-0.5 text-sm ${here ? "bg-selected font-medium text-text" : "text-muted hover:text-text"}`}
-          >
-            {incidents ? t.views.incidents : t.views.alerts}
-          </PlaceLink>
-        );
-      })}
-    </nav>
-  );
+  const view = (incidents: boolean, name: string) => {
+    const to = { incidents, incident: null, id: null };
+    return { name, here: url.incidents === incidents, href: url.href(to), onGo: () => url.go(to) };
+  };
+  return <Views label={t.views.label} views={[view(false, t.views.alerts), view(true, t.views.incidents)]} />;
 }

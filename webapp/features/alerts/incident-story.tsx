@@ -3,25 +3,24 @@
 import { useQuery } from "@tanstack/react-query";
 
 import type { Alert, Status } from "@/lib/alerts";
+import { isMissing } from "@/lib/api-client";
 import { techniqueHref } from "@/lib/attack";
 import { span } from "@/lib/format";
 import { attacked, incident, type IncidentDetail } from "@/lib/incidents";
 import { techniqueNames } from "@/lib/techniques";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
+import { FailureNotice } from "@/ui/failure-notice";
 import { goUnlessMarked, PlaceLink, RowLink } from "@/ui/place-link";
 import { QuietLink } from "@/ui/quiet-link";
 import { Section } from "@/ui/section";
 import { Skeleton } from "@/ui/skeleton";
 import { Time } from "@/ui/time";
-import { FailureNotice } from "./failure-notice";
 import { PredictedNext } from "./predicted-next";
 import { SeverityBadge, StatusWord } from "./severity";
 import type { AlertsUrl } from "./use-alerts-url";
 
 const t = texts.incidents;
-const words = { title: t.failed, missing: { title: t.missing, body: t.missingBody } };
-
 interface Props {
   url: AlertsUrl;
   busy: boolean;
@@ -41,7 +40,7 @@ export function IncidentStory({ id, url, ...triage }: Props & { id: string }) {
       {data ? (
         <Story incident={data} url={url} {...triage} />
       ) : error ? (
-        <FailureNotice words={words} error={error} onRetry={() => void refetch()} busy={isFetching} />
+        <FailureNotice title={t.failed} missing={isMissing(error) && { title: t.missing, body: t.missingBody }} error={error} onRetry={() => void refetch()} busy={isFetching} />
       ) : (
         <Skeleton label={t.loadingOne} rows={6} />
       )}

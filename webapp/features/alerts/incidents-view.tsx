@@ -8,13 +8,13 @@ import { attacked, incidentList, type Incident } from "@/lib/incidents";
 import { techniqueNames } from "@/lib/techniques";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
+import { FailureNotice } from "@/ui/failure-notice";
 import { Notice } from "@/ui/notice";
 import { goUnlessMarked, RowLink } from "@/ui/place-link";
 import { Skeleton } from "@/ui/skeleton";
 import { Time } from "@/ui/time";
 import { TimeFilter } from "@/ui/time-filter";
 import { FacilityFilter, times } from "./alert-filters";
-import { FailureNotice } from "./failure-notice";
 import { IncidentStory } from "./incident-story";
 import { SeverityBadge } from "./severity";
 import type { AlertsUrl } from "./use-alerts-url";
@@ -39,7 +39,7 @@ function Incidents({ url }: { url: AlertsUrl }) {
         {data && <p className="text-sm text-muted">{t.total(data.pages[0]?.total ?? 0)}</p>}
       </div>
       {!incidents && !error && <Skeleton label={t.loading} rows={5} />}
-      {!incidents && error && <FailureNotice words={{ title: t.failed }} error={error} onRetry={() => void refetch()} busy={isFetching} />}
+      {!incidents && error && <FailureNotice title={t.failed} error={error} onRetry={() => void refetch()} busy={isFetching} />}
       {incidents?.length === 0 && (
         <Notice title={t.emptyTitle}>
           <p>{t.emptyBody}</p>

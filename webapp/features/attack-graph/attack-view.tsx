@@ -11,13 +11,14 @@ import { techniqueNames } from "@/lib/techniques";
 import { texts } from "@/lib/texts";
 import { Button } from "@/ui/button";
 import { Failure } from "@/ui/failure";
+import { FailureNotice } from "@/ui/failure-notice";
 import { Notice } from "@/ui/notice";
 import { Pick } from "@/ui/pick";
-import { PlaceLink } from "@/ui/place-link";
 import { Popover, PopoverClose } from "@/ui/popover";
 import { SearchBox } from "@/ui/search-box";
 import { Skeleton } from "@/ui/skeleton";
 import { TimeFilter } from "@/ui/time-filter";
+import { Views } from "@/ui/views";
 import { Legend } from "./legend";
 import { Matrix } from "./matrix";
 import type { Picture } from "./picture";
@@ -57,14 +58,7 @@ export function AttackView() {
       <main id="content" tabIndex={-1} className="@container flex min-h-[calc(100dvh-3rem)] min-w-0 flex-1 flex-col gap-4 pb-6 outline-none" aria-busy={isPlaceholderData}>
         <Header url={url} summary={summary} picture={picture} onOpen={open} />
         {!graph && !error && <Skeleton label={t.loading} rows={8} />}
-        {!graph && error && (
-          <Notice title={t.failed} role="alert">
-            <p>{error.message}</p>
-            <Button className="mt-4" onClick={() => void refetch()} disabled={isFetching}>
-              {texts.errors.retry}
-            </Button>
-          </Notice>
-        )}
+        {!graph && error && <FailureNotice title={t.failed} error={error} onRetry={() => void refetch()} busy={isFetching} />}
         {graph && (
           <>
             <section aria-label={url.matrix ? t.views.matrix : t.views.graph} className="border-y border-line bg-surface">
@@ -175,19 +169,7 @@ function Header({ url, summary, picture, onOpen }: { url: AttackUrl; summary: st
   return (
     <div className="flex flex-wrap items-center gap-x-4 gap-y-2.5 px-4 pt-4">
       <h1 className="text-xl font-semibold tracking-tight">{t.title}</h1>
-      <nav aria-label={t.views.label} className="flex rounded-md border border-line p-0.5">
-        {([false, true] as const).map((matrix) => (
-          <PlaceLink
-            key={String(matrix)}
-            href={url.href({ matrix })}
-            aria-current={url.matrix === matrix ? "page" : undefined}
-            className="flex min-h-7 items-center rounded px-2.5 text-sm text-muted hover:text-text aria-[current]:bg-selected aria-[current]:font-medium aria-[current]:text-text"
-            onGo={() => url.go({ matrix })}
-          >
-            {matrix ? t.views.matrix : t.views.graph}
-          </PlaceLink>
-        ))}
-      </nav>
+      <Views label={t.views.label} views={[false, true].map((matrix) => ({ name: matrix ? t.views.matrix : t.views.graph, here: url.matrix === matrix, href: url.href({ matrix }), onGo: () => url.go({ matrix }) }))} />
       <p className="text-sm text-muted" data-testid="summary">
         {summary}
       </p>

@@ -22,7 +22,7 @@ export function Legend({ matrix, children }: { matrix: boolean; children?: React
             <li key={type} className="flex items-center gap-1.5">
               <svg aria-hidden viewBox="0 0 28 8" className={`h-2 w-7 ${type === "validated" ? "text-ok" : "text-muted"}`}>
                 <path d="M0 4h22" stroke="currentColor" strokeWidth={type === "validated" ? 3 : 1.5} strokeDasharray={type === "predicted" ? "4 3" : undefined} />
-                <path d="m21 0.500 7 3.500-7 3.500Z" fill="currentColor" />
+                <path d="m21 0.5 7 3.5-7 3.500Z" fill="currentColor" />
               </svg>
               {t.links[type]}
             </li>

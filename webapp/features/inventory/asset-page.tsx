@@ -6,7 +6,7 @@ import { useState, type ReactNode } from "react";
 
 import { alertsHref, rank } from "@/lib/alert-filters";
 import { isMissing } from "@/lib/api-client";
-import { assetDetail, deedOf, idOf, importNames, nameOf, nameTable, serviceOf, usesOf, type Asset, type AssetDetail, type Talk } from "@/lib/assets";
+import { assetDetail, deedOf, idOf, importNames, nameOf, nameTable, numberOf, serviceOf, usesOf, type Asset, type AssetDetail, type Talk } from "@/lib/assets";
 import { assetHref, facilityHref } from "@/lib/asset-filters";
 import { count } from "@/lib/format";
 import { texts } from "@/lib/texts";
@@ -313,9 +313,9 @@ function Functions({ id, title, talks, always }: { id: string; title: string; ta
         <>
           <Table label={title} columns={Object.values(c)} right={[c.count, c.refused, c.peers]}>
             {some.map((u) => (
-              <tr key={`${u.protocol} ${u.function} ${u.subfunction}`}>
+              <tr key={`${u.protocol} ${numberOf(u)}`}>
                 <td className={`${cell} font-mono whitespace-nowrap`}>
-                  {u.protocol} {[u.function, u.subfunction].filter((n) => n !== undefined).join("/")}
+                  {u.protocol} {numberOf(u)}
                 </td>
                 <td className={`${cell} min-w-40`}>{u.name}</td>
                 <td className={cell}>

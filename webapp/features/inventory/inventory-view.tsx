@@ -4,14 +4,14 @@ import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useCallback } from "react";
 
 import { facilityList, type Facility } from "@/lib/assets";
-import { allAssets, asAssetQuery, assetSearch, isNarrowed } from "@/lib/asset-filters";
+import { allAssets, assetSearch, isNarrowed } from "@/lib/asset-filters";
 import { texts } from "@/lib/texts";
 import { Failure } from "@/ui/failure";
 import { Notice } from "@/ui/notice";
-import { PlaceLink } from "@/ui/place-link";
 import { SearchBox } from "@/ui/search-box";
 import { Select } from "@/ui/select";
 import { Skeleton } from "@/ui/skeleton";
+import { Views } from "@/ui/views";
 import { AssetFilters } from "./asset-filters";
 import { AssetTable, useAssets } from "./asset-table";
 import { FacilityCards, FacilityState } from "./facility-cards";
@@ -110,7 +110,7 @@ function ListTools({ url, facilities }: { url: InventoryUrl; facilities: readonl
   const { go, filters } = url;
   const search = filters.search;
   const onSearch = useCallback((to: string) => go({ search: to }, search !== ""), [go, search]);
-  const query = new URLSearchParams(Object.entries(asAssetQuery(filters)).map(([name, value]) => [name, String(value)])).toString();
+  const query = assetSearch(filters);
   return (
     <>
       {data && (
@@ -131,23 +131,9 @@ function ListTools({ url, facilities }: { url: InventoryUrl; facilities: readonl
 }
 
 function Tabs({ url }: { url: InventoryUrl }) {
-  return (
-    <nav aria-label={t.views.label} className="flex rounded-md border border-line p-0.5">
-      {([false, true] as const).map((map) => {
-        const here = url.map === map;
-        const to = { ...allAssets, facility: url.filters.facility, map, at: "" };
-        return (
-          <PlaceLink
-            key={String(map)}
-            href={url.href(to)}
-            aria-current={here ? "page" : undefined}
-            onGo={() => url.go(to)}
-            className={`rounded px-2.5 py-0.5 text-sm ${here ? "bg-selected font-medium text-text" : "text-muted hover:text-text"}`}
-          >
-            {map ? t.views.map : t.views.assets}
-          </PlaceLink>
-        );
-      })}
-    </nav>
-  );
+  const view = (map: boolean, name: string) => {
+    const to = { ...allAssets, facility: url.filters.facility, map, at: "" };
+    return { name, here: url.map === map, href: url.href(to), onGo: () => url.go(to) };
+  };
+  return <Views label={t.views.label} views={[view(false, t.views.assets), view(true, t.views.map)]} />;
 }

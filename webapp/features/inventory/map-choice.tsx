@@ -3,7 +3,7 @@
 import Link from "next/link";
 
 import { alertsHref } from "@/lib/alert-filters";
-import { serviceOf, usesOf } from "@/lib/assets";
+import { numberOf, serviceOf, usesOf } from "@/lib/assets";
 import { assetHref } from "@/lib/asset-filters";
 import { count } from "@/lib/format";
 import { texts } from "@/lib/texts";
@@ -126,8 +126,8 @@ function OfPair({ facility, pair, name }: { facility: string; pair: Pair; name: 
           <h3 className="pt-2 pb-1 text-xs font-medium text-muted">{t.functions}</h3>
           <ul className="space-y-1">
             {uses.map((u) => (
-              <li key={`${u.protocol} ${u.function} ${u.subfunction}`} className="flex gap-2">
-                <span className="w-9 shrink-0 text-right font-mono text-muted">{[u.function, u.subfunction].filter((n) => n !== undefined).join("/")}</span>
+              <li key={`${u.protocol} ${numberOf(u)}`} className="flex gap-2">
+                <span className="w-9 shrink-0 text-right font-mono text-muted">{numberOf(u)}</span>
                 <span className="min-w-0 flex-1">
                   {u.name} <span className="text-xs">(<ClassWord of={u.class} />)</span>
                 </span>

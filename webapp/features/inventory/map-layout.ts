@@ -216,7 +216,7 @@ export function compareAddresses(a: string, b: string): number {
   return x === y ? (a < b ? -1 : a > b ? 1 : 0) : x - y;
 }
 
-const level = (a: Node, b: Node) => Math.abs(a.y - b.y) < 1;
+const sideBySide = (a: Node, b: Node) => Math.abs(a.y - b.y) < 1;
 
 /** fan spreads the lines of each side of each node along it, in the order of where they go to. */
 function fan(lines: readonly Line[]): void {
@@ -248,20 +248,20 @@ function bowOf(line: Line, nodes: readonly Node[], width: number): number {
   return ((left ? at - aside : at + aside) - middle) / 0.75;
 }
 
-/** curve is the way of a line, from the edge of one box to that of the other, and where its middle is. */
-export function curve({ from, to, start, end, bow }: Pick<Line, "from" | "to" | "start" | "end" | "bow">): { d: string; x: number; y: number } {
+/** curve is the way of a line, from the edge of one box to that of the other, where its middle is, and where it ends, downwards or upwards. */
+export function curve({ from, to, start, end: arrival, bow }: Pick<Line, "from" | "to" | "start" | "end" | "bow">): { d: string; x: number; y: number; end: { x: number; y: number; down: boolean } } {
   const half = box.height / 2;
-  const [fx, tx] = [from.x + start, to.x + end];
-  if (level(from, to)) {
+  const [fx, tx] = [from.x + start, to.x + arrival];
+  if (sideBySide(from, to)) {
     // Side by side: over the top, the further the higher.
     const lift = Math.min(band.head + 6, 14 + Math.abs(fx - tx) / 14);
     const top = from.y - half;
-    return { d: `M${r(fx)},${r(top)}C${r(fx)},${r(top - lift)} ${r(tx)},${r(top - lift)} ${r(tx)},${r(top)}`, x: (fx + tx) / 2, y: top - lift * 0.75 };
+    return { d: `M${r(fx)},${r(top)}C${r(fx)},${r(top - lift)} ${r(tx)},${r(top - lift)} ${r(tx)},${r(top)}`, x: (fx + tx) / 2, y: top - lift * 0.75, end: { x: tx, y: top, down: true } };
   }
   const down = to.y > from.y;
   const [fy, ty] = [from.y + (down ? half : -half), to.y - (down ? half : -half)];
   const bend = (ty - fy) * 0.45;
-  return { d: `M${r(fx)},${r(fy)}C${r(fx + bow)},${r(fy + bend)} ${r(tx + bow)},${r(ty - bend)} ${r(tx)},${r(ty)}`, x: (fx + tx) / 2 + bow * 0.75, y: (fy + ty) / 2 };
+  return { d: `M${r(fx)},${r(fy)}C${r(fx + bow)},${r(fy + bend)} ${r(tx + bow)},${r(ty - bend)} ${r(tx)},${r(ty)}`, x: (fx + tx) / 2 + bow * 0.75, y: (fy + ty) / 2, end: { x: tx, y: ty, down } };
 }
 
 const r = (n: number) => n.toFixed(1);

@@ -78,11 +78,10 @@ function step(e: KeyboardEvent<SVGSVGElement>, nodes: readonly Node[]) {
 }
 
 function Wire({ line, faint, chosen, onOver, onChoose }: { line: Line; faint: boolean; chosen: boolean; onOver: (id: string) => void; onChoose: (id: string) => void }) {
-  const { d, x, y } = curve(line);
+  const { d, x, y, end } = curve(line);
   const { width, dashes, colour } = strokes[line.deed];
   const whole = !line.from.rest.length && !line.to.rest.length; // one pair: it can be chosen
-  const down = line.to.y > line.from.y + 1 || Math.abs(line.to.y - line.from.y) < 1;
-  const [tx, ty] = tip(d);
+  const back = end.down ? -8 : 8; // of the arrowhead, px
   return (
     <g
       data-line={line.id}
@@ -95,14 +94,11 @@ function Wire({ line, faint, chosen, onOver, onChoose }: { line: Line; faint: bo
     >
       <path d={d} fill="none" stroke="transparent" strokeWidth={12} />
       <path d={d} fill="none" stroke={colour} strokeWidth={chosen ? width + 2 : width} strokeDasharray={dashes} />
-      <path d={down ? `M${tx - 4},${ty - 8}H${tx + 4}L${tx},${ty}Z` : `M${tx - 4},${ty + 8}H${tx + 4}L${tx},${ty}Z`} fill={colour} />
+      <path d={`M${end.x - 4},${end.y + back}h8L${end.x},${end.y}Z`} fill={colour} />
       {letters[line.deed] && <Letter letter={letters[line.deed]} x={x} y={y} colour={colour} />}
     </g>
   );
 }
-
-/** tip is where a path ends. */
-const tip = (d: string): [number, number] => d.slice(d.lastIndexOf(" ") + 1).split(",").map(Number) as [number, number];
 
 const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 

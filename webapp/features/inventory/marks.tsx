@@ -6,7 +6,7 @@ const t = texts.inventory;
 
 /** The line of each deed: its width, its dashes, its colour. The first two tell them apart without the third. */
 export const strokes: Record<Deed, { width: number; dashes?: string; colour: string }> = {
-  talks: { width: 1.25, dashes: "1.500 4", colour: "var(--muted)" },
+  talks: { width: 1.25, dashes: "1.5 4", colour: "var(--muted)" },
   reads: { width: 1.25, colour: "var(--accent)" },
   writes: { width: 3, colour: "var(--mark-high)" },
   programs: { width: 3, dashes: "8 4", colour: "var(--mark-critical)" },
