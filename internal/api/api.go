@@ -38,6 +38,8 @@ import (
 type Config struct {
 	Store *store.Store
 	Hub   *live.Hub
+	// Engines are those in use beside the database; what is not named here the program does itself.
+	Engines []Engine
 	// Ingest feeds one capture through the way of the data. With an error it still returns what came before it. Its
 	// context does not end when the client goes away: the body ends then, and what was read is kept.
 	Ingest func(context.Context, IngestRequest) (IngestResult, error)
@@ -83,6 +85,7 @@ type server struct {
 	asyncJSON, asyncYAML []byte          // that of the live messages
 	refused              map[string]bool // patterns of the mux that elsewhere answers (see besides)
 	training             sync.Mutex      // held while models are trained
+	away                 sync.Map        // names of the engines that did not answer when last asked
 }
 
 // New makes the handler. The error is of kind Invalid where an origin of the configuration is none.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -43,17 +44,51 @@ type services struct {
 	Neo4j    string `json:"neo4j" enum:"connected,embedded,unreachable" example:"embedded" doc:"The graph of techniques."`
 }
 
+// Engine is a service that the server needs and that is another process, or could be.
+type Engine struct {
+	Name string                          // as in /health: redis, kafka or neo4j
+	Ping func(ctx context.Context) error // nil: it answers
+}
+
+// health asks all engines at once, so that the answer takes no longer than the slowest.
 func (s *server) health(ctx context.Context, _ *struct{}) (*response[health], error) {
 	state := health{Status: "healthy", Service: "breakwater", Version: s.Version,
 		Services: services{Database: "connected", Redis: "embedded", Kafka: "embedded", Neo4j: "embedded"}}
 	if s.Store.Embedded() {
 		state.Services.Database = "embedded"
 	}
-	if err := s.ping(ctx); err != nil {
-		s.Logger.Warn("the database does not answer", "err", err)
-		state.Status, state.Services.Database = "degraded", "unreachable"
+	engines := append([]Engine{{"database", s.Store.Ping}}, s.Engines...)
+	answers := make([]error, len(engines))
+	var all sync.WaitGroup
+	for i, e := range engines {
+		all.Go(func() { answers[i] = ping(ctx, e.Ping) })
+	}
+	all.Wait()
+	if ctx.Err() != nil { // who asked went away: that says nothing of the engines
+		return nil, ctx.Err()
+	}
+	of := map[string]*string{"database": &state.Services.Database, "redis": &state.Services.Redis, "kafka": &state.Services.Kafka, "neo4j": &state.Services.Neo4j}
+	for i, e := range engines {
+		switch err := answers[i]; {
+		case err != nil:
+			state.Status, *of[e.Name] = "degraded", "unreachable"
+		case e.Name != "database":
+			*of[e.Name] = "connected"
+		}
+		s.note(e.Name, answers[i])
 	}
 	return &response[health]{state}, nil
+}
+
+// note logs that an engine went away, or is back, once: whoever watches asks for /health every few seconds.
+func (s *server) note(engine string, err error) {
+	if err != nil {
+		if _, known := s.away.LoadOrStore(engine, true); !known {
+			s.Logger.Warn("an engine does not answer", "engine", engine, "err", err)
+		}
+	} else if _, was := s.away.LoadAndDelete(engine); was {
+		s.Logger.Info("an engine answers again", "engine", engine)
+	}
 }
 
 type alive struct {
@@ -65,11 +100,11 @@ func (s *server) livez(context.Context, *struct{}) (*response[alive], error) {
 }
 
 func (s *server) readyz(ctx context.Context, _ *struct{}) (*response[alive], error) {
-	return &response[alive]{alive{"ok"}}, s.ping(ctx)
+	return &response[alive]{alive{"ok"}}, ping(ctx, s.Store.Ping)
 }
 
-func (s *server) ping(ctx context.Context) error {
+func ping(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	return s.Store.Ping(ctx)
+	return ask(ctx)
 }
