@@ -79,6 +79,7 @@ test("a round that is started here trains, finishes and gives models that can be
   expect(newest).toMatchObject({ round_number: 3, status: "completed" });
   expect(await rows().first().innerText()).toContain(newest!.clients);
   expect(await card("Over the rounds").getByRole("slider", { name: /Accuracy/ }).getAttribute("aria-valuetext")).toMatch(/^Round 3: [\d.]+ %$/);
+  await browser.picture("federation-completed");
 
   const { models } = await server.ask<ModelPage>("/api/models?limit=50");
   const before = models.find((m) => !m.active && m.source === "federation")!;

@@ -2,37 +2,13 @@ import { describe, expect, test } from "vitest";
 
 import { pause } from "./breakwater";
 import { stage } from "./stage";
+import { storm } from "./storm";
 
 // A storm and a long shift, for `make soak`: they take minutes, and measure time, which a busy machine would spoil.
 const minutes = Number(process.env.SOAK_MINUTES);
 const perSecond = 200;
 
 const { server, browser } = await stage();
-
-/** storm raises so many new alerts a second until it is told to stop, and then says how many were raised in how long. */
-function storm(rate: number) {
-  let on = true;
-  const done = (async () => {
-    let raised = 0;
-    const began = Date.now();
-    for (let tick = 0; on; tick++) {
-      const rows = Array.from({ length: rate / 4 }, (_, i) => {
-        const n = tick * (rate / 4) + i;
-        const severity = n % 50 === 0 ? "critical" : n % 3 ? "medium" : "high";
-        return JSON.stringify({
-          facility_id: "storm", time: new Date().toISOString(), layer: 1, model: "soak", severity, confidence: 0.8,
-          asset: `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`, title: `Storm alert ${n}`, count: 1, evidence: "made by the soak test",
-        });
-      });
-      const answer = await fetch(`${server.url}/api/ingest/detections`, { method: "POST", body: rows.join("\n"), headers: { "Content-Type": "application/x-ndjson" } });
-      if (!answer.ok) throw new Error(`ingest: ${answer.status} ${await answer.text()}`);
-      raised += ((await answer.json()) as { accepted: number }).accepted;
-      await pause(began + (tick + 1) * 250 - Date.now());
-    }
-    return { raised, seconds: (Date.now() - began) / 1000 };
-  })();
-  return { stop: () => ((on = false), done) };
-}
 
 /** heap is what the page holds after a collection, MB. */
 async function heap(): Promise<number> {
@@ -60,7 +36,7 @@ describe("with 200 alerts a second", () => {
     await page.goto(`${server.url}/alerts`);
     await page.locator("[data-state=live]").waitFor();
     await longTasks();
-    const going = storm(perSecond);
+    const going = storm(server, perSecond);
     await page.locator("[data-alert]").first().waitFor();
 
     // Meanwhile somebody works: filters, opens, acknowledges, looks for, scrolls.
@@ -101,7 +77,7 @@ describe("with 200 alerts a second", () => {
     const { page } = browser;
     await page.goto(`${server.url}/alerts`);
     await page.locator("[data-state=live]").waitFor();
-    const going = storm(perSecond);
+    const going = storm(server, perSecond);
     const seen: number[] = [];
     for (let i = 0; i <= minutes; i++) {
       await pause(60_000);

@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, inject, test } from "vitest";
 import { sizes } from "./browser";
 import { pause } from "./breakwater";
 import { stage } from "./stage";
+import { storm } from "./storm";
 
 const captures = inject("captures");
 
@@ -271,4 +272,21 @@ describe.each(["light", "dark"] as const)("in the %s theme", (theme) => {
     await browser.picture(`incident-${size}-${theme}`);
     await browser.expectAccessible();
   });
+});
+
+// Last, for it leaves hundreds of alerts.
+test("keys find their row while alerts pour in", { timeout: 60_000 }, async () => {
+  const { page } = browser;
+  await page.goto(`${server.url}/alerts?facility=storm`);
+  await live(page);
+  storm(server, 200);
+  await page.locator("[data-alert]").first().waitFor();
+  const dialog = page.getByRole("dialog");
+  for (let i = 0; i < 8; i++) {
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter"); // as fast as a hand that knows its way
+    await dialog.locator("article").waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+  }
 });

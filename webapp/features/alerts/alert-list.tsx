@@ -16,15 +16,16 @@ const t = texts.alerts;
 const ahead = 40; // rows before the end at which the next ones are asked for
 
 /**
- * AlertList is the list on the screen. It reads on as it is scrolled; while a pointer or the focus is in it, or it is
- * scrolled, no row moves: what comes is counted above it and comes in when that is wanted.
+ * AlertList is the list on the screen. It reads on as it is scrolled; while a pointer or the focus is in it or on its way there, or it
+ * is scrolled, no row moves: what comes is counted above it and comes in when that is wanted.
  */
-export function AlertList({ list, filters, rowsRef, listRef, onSelectAll, ...row }: Omit<RowProps, "fresh"> & {
+export function AlertList({ list, filters, rowsRef, listRef, seeking, onSelectAll, ...row }: Omit<RowProps, "fresh"> & {
   list: List;
   filters: Filters;
   fresh: ReadonlySet<string>;
   rowsRef: RefObject<Rows | null>; // what goes to a row by its number
   listRef: RefObject<HTMLOListElement | null>;
+  seeking: boolean; // the focus is on its way to a row
   onSelectAll: () => void;
 }) {
   const cache = useQueryClient();
@@ -34,7 +35,7 @@ export function AlertList({ list, filters, rowsRef, listRef, onSelectAll, ...row
     rowsRef.current = rows;
   }, [rowsRef, rows]);
 
-  const { held, props } = useHold(!rows.atTop || row.selected.size > 0);
+  const { held, props } = useHold(!rows.atTop || row.selected.size > 0 || seeking);
   useEffect(() => {
     if (list.held !== held) holdAlerts(cache, filters, held);
   }, [cache, filters, held, list.held]);

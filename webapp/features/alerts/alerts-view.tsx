@@ -52,7 +52,7 @@ export function AlertsView() {
   const search = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLOListElement>(null);
   const rows = useRef<Rows | null>(null);
-  const { current, setCurrent, step } = useCurrent(alerts, id, list, rows, go);
+  const { current, setCurrent, step, seeking } = useCurrent(alerts, id, list, rows, go);
 
   const targets = (): Targets | null => {
     if (selected.size > 1) return { ids: [...selected] };
@@ -85,6 +85,9 @@ export function AlertsView() {
       search.current?.select();
     },
     "?": () => setHelp(true),
+    Enter: () => {
+      if (current && !id && !url.incidents) go({ id: current });
+    },
     Escape: clear,
   });
 
@@ -146,6 +149,7 @@ export function AlertsView() {
                   fresh={arrivals.fresh}
                   selected={selected}
                   current={current}
+                  seeking={seeking}
                   onCurrent={setCurrent}
                   onSelect={toggle}
                   onSelectAll={toggleAll}
@@ -204,10 +208,12 @@ const stepAhead = 300; // ms that a step may take to show
 
 /**
  * useCurrent is the row that keys act on. step goes down or up: while an alert is open it opens its neighbour, else the
- * focus goes from row to row. Where the row has left the list, the one that took its place is next.
+ * focus goes from row to row; seeking is while it is on its way. Where the row has left the list, the one that took its
+ * place is next.
  */
 function useCurrent(alerts: readonly Alert[], open: string | null, list: RefObject<HTMLOListElement | null>, rows: RefObject<Rows | null>, go: AlertsUrl["go"]) {
   const [current, setCurrent] = useState<string | null>(null);
+  const [seeking, setSeeking] = useState(false);
   const place = useRef(-1);
   const stepped = useRef({ to: "", at: -Infinity });
   const shown = alerts.findIndex((a) => a.id === (open ?? current));
@@ -227,16 +233,23 @@ function useCurrent(alerts: readonly Alert[], open: string | null, list: RefObje
     setCurrent(next.id);
     rows.current?.reveal(alerts.indexOf(next));
     if (open && by) go({ id: next.id }, true);
-    else focusSoon(list, next.id);
+    else {
+      setSeeking(true);
+      focusSoon(list, next.id, () => setSeeking(false));
+    }
   };
-  return { current, setCurrent, step };
+  return { current, setCurrent, step, seeking };
 }
 
 /** focusSoon gives a row the focus when it is there: one that was scrolled away is drawn in the next frames. */
-function focusSoon(list: RefObject<HTMLElement | null>, id: string, tries = 10): void {
+function focusSoon(list: RefObject<HTMLElement | null>, id: string, done: () => void, tries = 30): void {
   const row = list.current?.querySelector<HTMLElement>(`[data-alert="${CSS.escape(id)}"]`);
-  if (row) row.focus({ preventScroll: true });
-  else if (tries) requestAnimationFrame(() => focusSoon(list, id, tries - 1));
+  if (!row && tries) {
+    requestAnimationFrame(() => focusSoon(list, id, done, tries - 1));
+    return;
+  }
+  row?.focus({ preventScroll: true });
+  done();
 }
 
 /** useAssignees is who works on the alerts, by name; the same array while they are the same. */

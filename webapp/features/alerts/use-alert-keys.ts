@@ -15,12 +15,14 @@ export interface Keys {
   f: () => void;
   "/": () => void;
   "?": () => void;
+  Enter: () => void;
   Escape: () => void;
 }
 
 /**
  * useAlertKeys lets single keys act on the alerts page, but where they go into a field or a dialog lies over the page.
- * Enter on a row is the row's own link.
+ * Enter where the focus is on something is that thing's own: a row's link. It is ours only where the focus is on nothing,
+ * as when it comes before the focus has followed a step to its row.
  */
 export function useAlertKeys(keys: Keys): void {
   const on = usePreference(shortcuts);
@@ -33,6 +35,7 @@ export function useAlertKeys(keys: Keys): void {
       if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || !Object.hasOwn(latest.current, e.key)) return;
       const key = e.key as keyof Keys;
       if (key !== "Escape" && !on) return;
+      if (key === "Enter" && document.activeElement !== document.body && document.activeElement?.id !== "content") return;
       if (isTyping(e) || document.querySelector("[data-dialog], [data-radix-popper-content-wrapper]")) return;
       if (key !== "Escape") e.preventDefault();
       latest.current[key]();
