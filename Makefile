@@ -11,6 +11,8 @@ FUZZ_SECONDS ?= 30
 ON_POSTGRES = $(shell grep -rl --include='*_test.go' '^func TestOnPostgres' cmd internal | xargs -n1 dirname | sed 's|^|./|')
 FUZZ_API_SECONDS ?= 120
 SOAK_MINUTES ?= 10
+# The pictures of the documentation: name in screenshots/, and in docs/images/.
+SHOWN = alert-desktop-light:alert dashboard-desktop-light:dashboard incident-desktop-light:incident attack-graph-desktop-light:attack-graph facilities-map-desktop-light:facilities federation-completed:federation
 
 .PHONY: help run demo-capture build web test test-go test-api test-web test-browser check staticcheck lint generate verify bench fuzz fuzz-api bench-api soak lighthouse screenshots clean
 
@@ -97,9 +99,10 @@ soak: build ## a storm of alerts and $(SOAK_MINUTES) minutes of them, in a real 
 	scripts/need-chromium
 	SOAK_MINUTES=$(SOAK_MINUTES) $(PNPM) e2e soak
 
-screenshots: build ## pictures of every page, into screenshots/
+screenshots: build ## pictures of every page, into screenshots/, and those that the documentation shows, into docs/images/
 	scripts/need-chromium
 	SCREENSHOTS=$(CURDIR)/screenshots $(PNPM) e2e
+	for shown in $(SHOWN); do cp screenshots/$${shown%:*}.png docs/images/$${shown#*:}.png; done
 
 lighthouse: build ## Lighthouse's figures of every page
 	scripts/lighthouse
