@@ -45,10 +45,10 @@ test: test-go test-api test-web test-browser ## every test, with what they need 
 # Labelled data sets and days of simulated plants: the race detector makes them six times as long, and what runs at once in
 # them is of fl and ml, whose own tests have it. Of the demos, ten times over.
 test-go: PLAIN = ./internal/eval ./internal/fl/simulate
-test-go: ## Go tests with the race detector; those that know no engine once more on PostgreSQL, without it
+test-go: ## Go tests with the race detector; those that know no engine once more on PostgreSQL, without it; those that need Redis beside one
 	scripts/need-tshark
 	scripts/need-python-peers >/dev/null
-	scripts/with-postgres sh -c 'go test -race -timeout 30m -skip "^TestOnPostgres$$" $$(go list ./... | grep -vE "internal/(eval|fl/simulate)$$") && go test -timeout 30m $(PLAIN) && go test -run "^TestDemosOverAndOver$$" ./cmd/breakwater && go test -timeout 30m -run "^TestOnPostgres$$" $(ON_POSTGRES)'
+	scripts/with-redis scripts/with-postgres sh -c 'go test -race -timeout 30m -skip "^TestOnPostgres$$" $$(go list ./... | grep -vE "internal/(eval|fl/simulate)$$") && go test -timeout 30m $(PLAIN) && go test -run "^TestDemosOverAndOver$$" ./cmd/breakwater && go test -timeout 30m -run "^TestOnPostgres$$" $(ON_POSTGRES)'
 
 test-api: ## the running program asked what its description allows and forbids, briefly and always the same
 	FUZZ_BRIEF=yes FUZZ_SEED=1 scripts/fuzz-api

@@ -18,10 +18,11 @@ var floors = map[string]struct {
 	beside []string
 }{
 	".":                {0, nil},
-	"internal/capture": {1, nil}, "internal/decode": {1, nil}, "internal/window": {1, nil}, "internal/detect": {1, []string{"internal/ml"}}, "internal/live": {1, nil},
+	"internal/capture": {1, nil}, "internal/decode": {1, nil}, "internal/window": {1, []string{"internal/window/windowtest"}}, "internal/window/windowtest": {1, []string{"internal/window"}}, "internal/detect": {1, []string{"internal/ml"}}, "internal/live": {1, []string{"internal/redis/redistest"}},
 	"internal/attack": {1, nil}, "internal/predict": {1, []string{"internal/attack"}},
 	"internal/ml": {1, nil}, "internal/fl/privacy": {1, nil},
 	"internal/store": {2, []string{"internal/store/storetest"}}, "internal/store/storetest": {2, nil}, "internal/client": {2, nil},
+	"internal/redis": {2, nil}, "internal/redis/redistest": {1, nil},
 	"internal/fl": {3, nil}, "internal/fl/simulate": {3, []string{"internal/fl", "internal/plant"}},
 	"internal/pipeline": {3, nil}, "internal/plant": {3, []string{"internal/pipeline"}}, "internal/eval": {3, []string{"internal/pipeline"}},
 	"internal/demo":  {3, []string{"internal/pipeline", "internal/plant", "internal/fl"}},
@@ -39,6 +40,7 @@ var drivers = map[string][]string{
 	"github.com/gopacket/gopacket":      {"internal/capture", "internal/decode", "internal/plant"},
 	"github.com/danielgtaylor/huma":     {"internal/api"},
 	"github.com/centrifugal/centrifuge": {"internal/live"},
+	"github.com/redis/rueidis":          {"internal/redis"},
 	"github.com/expr-lang/expr":         {"internal/detect"},
 	"github.com/goccy/go-yaml":          {"internal/detect"},
 	"gonum.org/v1/gonum":                {"internal/ml"},

@@ -208,7 +208,7 @@ func memoryServer(ctx context.Context, publish func(a *breakwater.Alert, created
 		db.Close()
 		return nil, nil, err
 	}
-	return &pipeline.Server{Store: db, Rules: rules, Context: window.NewBuffer(), Publish: publish}, db.Close, nil
+	return &pipeline.Server{Store: db, Rules: rules, Context: window.NewMemory(), Publish: publish}, db.Close, nil
 }
 
 // saveModel puts a model file to work.

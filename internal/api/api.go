@@ -49,6 +49,8 @@ type Config struct {
 	Federation *fl.Coordinator
 	// Status is how the whole system stands.
 	Status func(context.Context) (breakwater.SystemStatus, error)
+	// Warnings say what is wrong though this server is well; nil: nothing ever is.
+	Warnings func() []string
 	// Demo plays the simulated plants; nil: it is off.
 	Demo *demo.Runner
 

@@ -63,7 +63,7 @@ func open(t *testing.T, ingest func(context.Context, IngestRequest) (IngestResul
 		}
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	hub, err := live.New(quiet, nil, nil)
+	hub, err := live.New(quiet, nil, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}

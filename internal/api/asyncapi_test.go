@@ -90,6 +90,9 @@ func TestAsyncAPIIsWhatTheHubSends(t *testing.T) {
 		"facility_status":      func(i int) error { return s.hub.Facility(facilities[i]) },
 		"demo_progress":        func(i int) error { return s.hub.Demo(demos[i]) },
 	}
+	for _, channel := range []string{"alerts", "fl_status", "predictions", "system"} {
+		tell[channel+"_reload"] = func(int) error { return s.hub.Reload(channel) }
+	}
 	if len(tell) != len(live.Messages) {
 		t.Errorf("the hub has %d types of message, this test knows %d", len(live.Messages), len(tell))
 	}

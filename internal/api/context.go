@@ -21,7 +21,7 @@ func (s *server) contextRoutes(h huma.API) {
 	const standing = " A second is an attack where something of high or critical severity was detected in it; suspicious where something else was, or where its packets are over three times the minute's median (and 10 more) or under a third of it, or its destinations or failed connections are over three times theirs (and 5 more); else normal."
 	register(s, h, huma.Operation{
 		OperationID: "get-current-context", Method: http.MethodGet, Path: "/api/context/{facility_id}/current", Tags: tags,
-		Summary: "The newest minute of a facility", Description: "Empty where nothing came since the server was started." + standing, Errors: errs,
+		Summary: "The newest minute of a facility", Description: "Empty where nothing came yet or, where REDIS_URL is set, for an hour." + standing, Errors: errs,
 	}, s.currentContext)
 	register(s, h, huma.Operation{
 		OperationID: "get-evidence", Method: http.MethodGet, Path: "/api/context/{alert_id}/evidence", Tags: tags,
@@ -88,7 +88,11 @@ func (s *server) currentContext(ctx context.Context, in *currentRequest) (*respo
 	if err := s.Store.CheckFacility(ctx, in.FacilityID); err != nil {
 		return nil, err
 	}
-	seconds := s.Flow.Context.Current(in.FacilityID).Seconds
+	now, err := s.Flow.Current(ctx, in.FacilityID)
+	if err != nil {
+		return nil, err
+	}
+	seconds := now.Seconds
 	out := current{FacilityID: in.FacilityID, WindowDuration: int(window.ContextSpan / time.Second), Timeline: timelineOf(seconds)}
 	out.Metrics.Protocols = map[string]int{}
 	if len(seconds) == 0 {

@@ -76,7 +76,7 @@ func serve(t *testing.T, change func(*Config), configure ...func(*http.Server)) 
 	}
 	log := new(syncBuffer)
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	hub, err := live.New(logger, nil, nil)
+	hub, err := live.New(logger, nil, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func serve(t *testing.T, change func(*Config), configure ...func(*http.Server)) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	flow := &pipeline.Server{Store: db, Rules: rules, Context: window.NewBuffer(), Publish: func(a *breakwater.Alert, created bool) {
+	flow := &pipeline.Server{Store: db, Rules: rules, Context: window.NewMemory(), Publish: func(a *breakwater.Alert, created bool) {
 		if err := hub.Alert(a, created); err != nil {
 			t.Error(err)
 		}

@@ -34,6 +34,7 @@ type health struct {
 	Service  string   `json:"service" example:"breakwater" doc:"What answers here: breakwater."`
 	Version  string   `json:"version" example:"0.1.0" doc:"The program's version."`
 	Services services `json:"services" doc:"What the server needs."`
+	Warnings []string `json:"warnings,omitempty" nullable:"false" example:"[]" doc:"What is wrong though the server is well, as several nodes whose listeners do not hear of each other."`
 }
 
 // services are embedded where the program does their work itself.
@@ -76,6 +77,9 @@ func (s *server) health(ctx context.Context, _ *struct{}) (*response[health], er
 			*of[e.Name] = "connected"
 		}
 		s.note(e.Name, answers[i])
+	}
+	if s.Warnings != nil {
+		state.Warnings = s.Warnings()
 	}
 	return &response[health]{state}, nil
 }

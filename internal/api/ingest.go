@@ -20,12 +20,15 @@ func (s *server) ingestRoutes(h huma.API) {
 		OperationID: "ingest-pcap", Method: http.MethodPost, Path: "/api/ingest/pcap", Tags: []string{"Ingest"},
 		Summary: "Feed in a capture",
 		Description: "The packets go through the way of the data while the body arrives, so a body may be of any length and as slow as the traffic was. " +
-			"A capture that is cut short is taken up to there, and the answer says so. The same capture twice gives the same alerts with the same counts.",
+			"A capture that is cut short is taken up to there, and the answer says so. The same capture twice gives the same alerts with the same counts. " +
+			elsewhere,
 		RequestBody: &huma.RequestBody{Required: true, Description: "A capture file: `curl --data-binary @FILE`.",
 			Content: map[string]*huma.MediaType{"application/vnd.tcpdump.pcap": binary, "application/octet-stream": binary}},
-		Errors: []int{http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
+		Errors: []int{http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
 	}, s.ingestPcap)
 }
+
+const elsewhere = "Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile."
 
 // idleTimeout is how long a client may send nothing: a capture fed in at its own pace has quiet minutes.
 const idleTimeout = 5 * time.Minute

@@ -23,7 +23,7 @@ import (
 func (s *server) rowRoutes(h huma.API) {
 	const stream = " The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. " +
 		"A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. "
-	const analysed = "What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing."
+	const analysed = "What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing. " + elsewhere
 	errs := []int{http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
 	operation := func(id, path, summary, description, what string) huma.Operation {
 		text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Description: what}}

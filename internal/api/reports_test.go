@@ -19,10 +19,7 @@ import (
 
 // statusOf is how the system stands as far as the database knows.
 func statusOf(db *store.Store) func(context.Context) (breakwater.SystemStatus, error) {
-	return func(ctx context.Context) (breakwater.SystemStatus, error) {
-		o, err := db.Overview(ctx)
-		return o.Status, err
-	}
+	return db.Overview
 }
 
 // send sends JSON.

@@ -287,11 +287,11 @@ func BenchmarkIngestNetworkData(b *testing.B) {
 					b.Fatal(err)
 				}
 				quiet := slog.New(slog.DiscardHandler)
-				hub, err := live.New(quiet, nil, nil)
+				hub, err := live.New(quiet, nil, nil, "")
 				if err != nil {
 					b.Fatal(err)
 				}
-				flow := &pipeline.Server{Store: db, Context: window.NewBuffer(), Publish: func(*breakwater.Alert, bool) {}}
+				flow := &pipeline.Server{Store: db, Context: window.NewMemory(), Publish: func(*breakwater.Alert, bool) {}}
 				handler, err := New(Config{Store: db, Hub: hub, Flow: flow, Logger: quiet})
 				if err != nil {
 					b.Fatal(err)

@@ -12,7 +12,7 @@ import (
 func (s *server) statusRoutes(h huma.API) {
 	register(s, h, huma.Operation{
 		OperationID: "get-system-status", Method: http.MethodGet, Path: "/api/system/status", Tags: []string{"Operations"},
-		Summary: "The whole system at a glance", Description: "Worked out when this is asked. At most 1,000 facilities are listed.",
+		Summary: "The whole system at a glance", Description: "Worked out when this is asked, and the same whichever node is. At most 1,000 facilities are listed.",
 		Errors: []int{http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
 	}, s.systemStatus)
 }
@@ -37,12 +37,12 @@ var (
 		"name":            {doc: "What to call it.", example: "plant-1"},
 		"status":          {doc: "Whether something came from it in the last 30 seconds, whatever its data time.", example: "active", enum: []any{"active", "silent"}},
 		"last_seen":       {doc: "Data time of its newest window or detection; null where none came yet.", example: "2026-03-01T08:02:00Z"},
-		"packets_per_sec": {doc: "Packets in its newest second; 0 where it is silent.", example: 42},
-		"version":         {doc: "Grows with each change of its status: Unix milliseconds of the last one since this server was started, 0 where there was none.", example: 1772352000000},
+		"packets_per_sec": {doc: "Packets in the newest second that came of it; 0 where it is silent.", example: 42},
+		"version":         {doc: "Grows with each change of its status: Unix milliseconds of the last one, 0 where there was none.", example: 1772352000000},
 	}
 	ingestStatusWords = map[string]field{
-		"events_per_sec": {doc: "Events taken in per second, mean of the last 10 seconds of wall time: messages decoded here, or windows and detections where a sensor sends only those.", example: 1200.5},
-		"lag":            {doc: "Batches that have come and are not saved yet.", example: 0},
+		"events_per_sec": {doc: "Events taken in per second, mean of the last 10 seconds of wall time, over all nodes: messages decoded here, or windows and detections where a sensor sends only those.", example: 1200.5},
+		"lag":            {doc: "Batches that have come, to any node, and are not saved yet.", example: 0},
 		"dropped":        {doc: "What is known to be lost: windows and detections that sensors gave up because the server was away for too long.", example: 0},
 	}
 )

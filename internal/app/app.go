@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"breakwater/internal/fl"
 	"breakwater/internal/live"
 	"breakwater/internal/pipeline"
+	"breakwater/internal/redis"
 	"breakwater/internal/store"
 	"breakwater/internal/window"
 	"breakwater/webapp"
@@ -37,12 +40,15 @@ const shutdownGrace = 10 * time.Second
 type App struct {
 	Server   *pipeline.Server
 	store    *store.Store
+	redis    *redis.Buffer // nil: this server stands alone
 	hub      *live.Hub
 	listener net.Listener
 	http     *http.Server
 	monitor  *monitor
 	rounds   *fl.Coordinator
 	demo     *demo.Runner
+	node     store.Node
+	leads    atomic.Bool
 	config   Config
 	log      *slog.Logger
 	keep     time.Duration // for which network data is kept
@@ -81,11 +87,21 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 	if err = a.store.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	if a.hub, err = live.New(a.log, c.Origins(), c.Authorize()); err != nil {
+	var recent window.Buffer = window.NewMemory()
+	var engines []api.Engine
+	if c.RedisURL != "" {
+		if a.redis, err = redis.Open(ctx, c.RedisURL); err != nil {
+			return nil, err
+		}
+		recent = a.redis
+		engines = append(engines, api.Engine{Name: "redis", Ping: a.redis.Ping})
+	}
+	if a.hub, err = live.New(a.log, c.Origins(), c.Authorize(), c.RedisURL); err != nil {
 		return nil, err
 	}
+	a.node = newNode(a.listener.Addr().(*net.TCPAddr))
 	a.Server = &pipeline.Server{
-		Store: a.store, Rules: rules, Context: window.NewBuffer(),
+		Store: a.store, Node: &a.node, Rules: rules, Context: recent,
 		Publish: func(alert *breakwater.Alert, created bool) {
 			if err := a.hub.Alert(alert, created); err != nil {
 				a.log.Warn("an alert was saved but not published; open pages show it after a reload", "alert", alert.ID, "err", err)
@@ -98,10 +114,13 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 	if a.rounds, err = a.federation(c); err != nil {
 		return nil, err
 	}
-	a.monitor = &monitor{server: a.Server, store: a.store, hub: a.hub, log: a.log, version: version, began: time.Now(), facilities: map[string]*presence{}}
+	a.monitor = &monitor{server: a.Server, store: a.store, hub: a.hub, log: a.log, version: version, began: time.Now(), node: a.node, leads: a.leads.Load}
+	if _, err = a.monitor.look(ctx, time.Now()); err != nil { // what comes from now on is heard
+		return nil, err
+	}
 	a.demo = a.newDemo(c)
 	handler, err := api.New(api.Config{
-		Store: a.store, Demo: a.openDemo(), Hub: a.hub, Ingest: a.ingest, Flow: a.Server, Federation: a.rounds, Status: a.monitor.status, Web: webapp.Handler(), Version: version,
+		Store: a.store, Engines: engines, Demo: a.openDemo(), Hub: a.hub, Ingest: a.ingest, Flow: a.Server, Federation: a.rounds, Status: a.monitor.status, Warnings: a.monitor.warnings, Web: webapp.Handler(), Version: version,
 		AllowedOrigins: c.Origins(), Hosts: c.Hosts(), Authorize: c.Authorize(), Logger: a.log,
 	})
 	if err != nil {
@@ -121,16 +140,11 @@ func (a *App) URL() string { return "http://" + a.listener.Addr().String() }
 func (a *App) Run(ctx context.Context, taps ...Tap) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.hub.Run(ctx) })
-	group.Go(func() error { a.sweep(ctx); return nil })
-	group.Go(func() error { return a.rounds.Run(ctx) })
+	group.Go(func() error { return a.lead(ctx) })
 	group.Go(func() error { a.monitor.run(ctx); return nil })
-	if isOn(a.config.Seed) {
-		group.Go(func() error { a.seed(ctx); return nil })
-	}
 	if demo := a.openDemo(); demo != nil {
 		group.Go(func() error { return demo.Run(ctx) })
 	}
-	group.Go(func() error { a.settle(ctx); return nil })
 	group.Go(func() error {
 		if err := a.http.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve HTTP: %w", err)
@@ -177,8 +191,11 @@ func (a *App) sweep(ctx context.Context) {
 // Close gives back what Open took, last first.
 func (a *App) Close() error {
 	var err error
+	if a.redis != nil {
+		err = a.redis.Close()
+	}
 	if a.store != nil {
-		err = a.store.Close()
+		err = errors.Join(err, a.store.Close())
 	}
 	if a.listener != nil {
 		if e := a.listener.Close(); e != nil && !errors.Is(e, net.ErrClosed) {
@@ -188,8 +205,40 @@ func (a *App) Close() error {
 	return err
 }
 
-// tap runs a sensor on the server's own traffic. A file ends; the server goes on.
+// newNode is this process, by the machine's name and the port it listens to.
+func newNode(address *net.TCPAddr) store.Node {
+	host, err := os.Hostname()
+	if err != nil {
+		host = address.IP.String()
+	}
+	return store.NewNode(net.JoinHostPort(host, strconv.Itoa(address.Port)))
+}
+
+// tapAgain is after how long a tap that could not begin asks again.
+const tapAgain = time.Second
+
+// tap runs a sensor on the server's own traffic. A file ends; the server goes on. Where another node takes the facility's raw
+// traffic, it begins later.
 func (a *App) tap(ctx context.Context, t Tap) error {
+	told := ""
+	for {
+		err := a.tapOnce(ctx, t)
+		if ctx.Err() != nil || err == nil || breakwater.KindOf(err) != breakwater.Conflict {
+			return err
+		}
+		if err.Error() != told {
+			told = err.Error()
+			a.log.Warn("traffic is not listened to now; it will be tried again", "facility", t.FacilityID, "source", t.Source(), "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(tapAgain):
+		}
+	}
+}
+
+func (a *App) tapOnce(ctx context.Context, t Tap) error {
 	packets, done, err := t.Open(ctx, a.log)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 
 	"breakwater"
 	"breakwater/internal/fl"
+	"breakwater/internal/redis"
 	"breakwater/internal/store"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	APIPort      string `name:"api-port" env:"API_PORT" default:"8000" help:"Port to listen on; 0 takes a free one."`
 	CORSOrigins  string `name:"cors-origins" env:"CORS_ORIGINS" default:"http://localhost:3000" help:"Origins whose pages may use the API and the WebSocket, separated by commas."`
 	DatabaseURL  string `name:"database-url" env:"DATABASE_URL" default:"sqlite://breakwater.db" help:"Database: sqlite://FILE or postgres://USER:PASSWORD@HOST:5432/NAME (postgresql:// and postgresql+DRIVER:// mean the same)."`
+	RedisURL     string `name:"redis-url" env:"REDIS_URL" placeholder:"URL" help:"Redis that several servers on one database share, for the last minute of every facility and live messages: redis://USER:PASSWORD@HOST:6379/0, or rediss:// over TLS. Without it this server stands alone."`
 	Retention    string `name:"retention-days" env:"RETENTION_DAYS" default:"30" help:"Days for which network data is kept, counted from its receipt; alerts are kept for ever."`
 	FLMinClients string `name:"fl-min-clients" env:"FL_MIN_CLIENTS" default:"2" help:"Clients that a round of federated learning needs; with fewer it fails."`
 	FLDeadline   string `name:"fl-round-deadline" env:"FL_ROUND_DEADLINE" default:"10m" help:"How long a round waits for enough clients, and then again for their training."`
@@ -65,6 +67,11 @@ func (c *Config) Check() error {
 	}
 	if err := store.CheckURL(c.DatabaseURL); err != nil {
 		return setting("DATABASE_URL", withoutPassword(c.DatabaseURL), "sqlite://FILE or postgres://USER:PASSWORD@HOST:PORT/NAME; "+err.Error())
+	}
+	if c.RedisURL != "" {
+		if err := redis.CheckURL(c.RedisURL); err != nil {
+			return setting("REDIS_URL", withoutPassword(c.RedisURL), "nothing, redis://USER:PASSWORD@HOST:PORT/DB or rediss://USER:PASSWORD@HOST:PORT/DB; "+err.Error())
+		}
 	}
 	if days, err := strconv.Atoi(c.Retention); err != nil || days < 1 || days > 36500 {
 		return setting("RETENTION_DAYS", c.Retention, "a number of days from 1 to 36500")
@@ -114,12 +121,12 @@ func (c *Config) Federation() (fl.Settings, error) {
 	return s, nil
 }
 
-// withoutPassword is as much of a database URL as may be shown, even of one that nobody can read.
-func withoutPassword(databaseURL string) string {
-	scheme, _, found := strings.Cut(databaseURL, "://")
+// withoutPassword is as much of the URL of a database or Redis as may be shown, even of one that nobody can read.
+func withoutPassword(url string) string {
+	scheme, _, found := strings.Cut(url, "://")
 	switch {
 	case scheme == "sqlite":
-		return databaseURL
+		return url
 	case found:
 		return scheme + "://…"
 	}

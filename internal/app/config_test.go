@@ -51,6 +51,7 @@ func TestCheckNamesTheBadSetting(t *testing.T) {
 		"API_PORT":       func(c *Config) { c.APIPort = "eighty" },
 		"CORS_ORIGINS":   func(c *Config) { c.CORSOrigins = "localhost:3000/x" },
 		"DATABASE_URL":   func(c *Config) { c.DatabaseURL = "mysql://x" },
+		"REDIS_URL":      func(c *Config) { c.RedisURL = "localhost:6379" },
 		"RETENTION_DAYS": func(c *Config) { c.Retention = "0" },
 		"FL_MIN_CLIENTS": func(c *Config) { c.FLMinClients = "0" }, "FL_ROUND_DEADLINE": func(c *Config) { c.FLDeadline = "10" },
 		"FL_EPOCHS": func(c *Config) { c.FLEpochs = "" }, "FL_STRATEGY": func(c *Config) { c.FLStrategy = "krum" },
@@ -90,6 +91,20 @@ func TestDatabaseURL(t *testing.T) {
 			t.Errorf("%s: %v", url, err)
 		} else if strings.Contains(err.Error(), "sec") {
 			t.Errorf("shows a password: %v", err)
+		}
+	}
+}
+
+func TestRedisURL(t *testing.T) {
+	t.Parallel()
+	for url, good := range map[string]bool{"": true, "redis://127.0.0.1:6379": true, "rediss://u:p%40@r:6380/1": true, "redis://u:secret@r": false, "u:secret@r:6379": false, "redis://u:sec%ret@r:6379": false} {
+		c := defaults()
+		c.RedisURL = url
+		err := c.Check()
+		if good != (err == nil) {
+			t.Errorf("%s: %v", url, err)
+		} else if err != nil && (!strings.HasPrefix(err.Error(), "REDIS_URL=") || strings.Contains(err.Error(), "sec") || strings.Contains(err.Error(), "\n")) {
+			t.Errorf("%s: %v", url, err)
 		}
 	}
 }

@@ -29,15 +29,31 @@ func (a *App) Seed(ctx context.Context, progress func(stage string, percent floa
 	return done, errors.Join(err, <-rounds)
 }
 
-// seed puts the sample data in while the server serves. What goes wrong is told, and tried again at the next start.
+// seedAgain is after how long seeding is tried again.
+const seedAgain = 10 * time.Second
+
+// seed puts the sample data in while the server serves, as what goes wrong, or another process is at it, until it is there.
 func (a *App) seed(ctx context.Context) {
-	done, err := a.demo.Seed(ctx, time.Now(), nil)
-	switch {
-	case ctx.Err() != nil:
-	case err != nil:
-		a.log.Warn("the sample data was not put in whole; the next start goes on with it", "err", err)
-	case done:
-		a.log.Info("the sample data is there")
+	told := ""
+	for {
+		done, err := a.demo.Seed(ctx, time.Now(), nil)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil && done:
+			a.log.Info("the sample data is there")
+			return
+		case err == nil:
+			return
+		case err.Error() != told:
+			told = err.Error()
+			a.log.Warn("the sample data was not put in whole; it will be gone on with", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(seedAgain):
+		}
 	}
 }
 
@@ -48,12 +64,8 @@ func (a *App) newDemo(c Config) *demo.Runner {
 		host = "localhost"
 	}
 	return &demo.Runner{
-		Store: a.store, Play: a.Server.Run, Log: a.log, Always: isOn(c.DemoMode),
+		Store: a.store, Play: a.Server.Run, Hold: a.Server.Hold, Forget: a.Server.Forget, Log: a.log,
 		Owner: host + " " + a.listener.Addr().String(),
-		Forget: func(facility string) {
-			a.Server.Forget(facility)
-			a.monitor.forget(facility)
-		},
 		Train: func(ctx context.Context, facilities []string) (*breakwater.Round, error) {
 			return a.rounds.Trigger(ctx, facilities...)
 		},

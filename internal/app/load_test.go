@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"breakwater"
+	"breakwater/internal/redis/redistest"
 
 	"github.com/gorilla/websocket"
 )
@@ -23,8 +24,21 @@ import (
 const loadClients = "BREAKWATER_LOAD_CLIENTS"
 
 // Every listener gets every alert, once. With many of them (loadClients) it is also soon: both ends run in this process, so
-// what is measured is the time from before an alert is inserted to when the last byte of it was read.
+// what is measured is the time from before an alert is inserted to when the last byte of it was read. It holds for one
+// server, and for two over one Redis: alerts come in at one, and all listen at the other.
 func TestAlertReachesAll(t *testing.T) {
+	t.Run("one server", func(t *testing.T) {
+		a := start(t, nil)
+		alertReachesAll(t, a, a)
+	})
+	t.Run("two servers", func(t *testing.T) {
+		redis, database := redistest.Start(t), "sqlite://"+t.TempDir()+"/breakwater.db"
+		both := func(c *Config) { c.RedisURL, c.DatabaseURL = redis.URL(), database }
+		alertReachesAll(t, start(t, both), start(t, both))
+	})
+}
+
+func alertReachesAll(t *testing.T, a, listenedAt *App) {
 	clients, alerts, limit := 50, 5, time.Duration(0)
 	if text := os.Getenv(loadClients); text != "" {
 		n, err := strconv.Atoi(text)
@@ -37,8 +51,6 @@ func TestAlertReachesAll(t *testing.T) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur < uint64(2*clients+100) {
 		t.Skipf("%d clients need %d open files, %d are allowed (%v): see ulimit -n", clients, 2*clients+100, files.Cur, err)
 	}
-	a := start(t, nil)
-
 	arrivals := make([][]time.Time, clients) // by client, in the order of alerts
 	var all sync.WaitGroup                   // of the clients
 	var got sync.WaitGroup                   // of an alert, by all clients
@@ -49,7 +61,7 @@ func TestAlertReachesAll(t *testing.T) {
 		arrivals[i] = make([]time.Time, 0, alerts)
 		all.Go(func() {
 			dialled <- struct{}{}
-			conn, err := dialAlerts(a.URL())
+			conn, err := dialAlerts(listenedAt.URL())
 			<-dialled
 			ready <- err
 			if err != nil {

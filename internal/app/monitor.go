@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +26,10 @@ const (
 
 // monitor knows how the system stands by wall time, which the way of the data does not look at: it looks at what came in
 // so far, again and again, and tells what changed.
+//
+// What it says does not hang on which node is asked: that a facility is heard of shows in the store, to whichever node its
+// batches came; the leading node alone decides, and saves, that one has fallen silent. How fast data comes in each node
+// tells the others.
 type monitor struct {
 	server  *pipeline.Server
 	store   *store.Store
@@ -32,10 +37,16 @@ type monitor struct {
 	log     *slog.Logger
 	version string
 	began   time.Time
+	node    store.Node
+	leads   func() bool
 
-	mu         sync.Mutex // over what follows
-	looks      []look     // of the last rateSpan, oldest first
-	facilities map[string]*presence
+	facilities map[string]*presence // nil: it did not look yet
+
+	mu     sync.Mutex         // over what follows
+	looks  []look             // of the last rateSpan, oldest first
+	others []store.NodeReport // as they said last
+	away   bool               // the store could not be asked last time
+	alone  bool               // it was told that others do not hear what is told here
 }
 
 // look is what had come in at one time.
@@ -46,10 +57,9 @@ type look struct {
 
 // presence is what was seen of one facility.
 type presence struct {
-	batches int64
-	heard   time.Time // when its count was last seen to grow, or its sensor said hello
-	status  breakwater.Presence
-	changed time.Time // when status changed; zero: never
+	store.HeardOf
+	heard time.Time // when that last changed, by this node's clock; zero: not since it began to look
+	told  int64     // version of the status that was told last
 }
 
 // run looks and tells until ctx ends.
@@ -60,17 +70,19 @@ func (m *monitor) run(ctx context.Context) {
 	var next time.Time
 	for {
 		now := time.Now()
-		for _, f := range m.look(now) {
+		changed, err := m.look(ctx, now)
+		m.failing(ctx, err)
+		for _, f := range changed {
 			m.told(m.hub.Facility(&f))
 		}
-		if !now.Before(next) && m.hub.Listening("system") {
+		if !now.Before(next) {
 			next = now.Add(statusEvery)
-			status, err := m.statusAt(ctx, now)
-			if err != nil && ctx.Err() == nil {
-				m.log.Warn("how the system stands could not be read; it will be tried again", "err", err)
-			} else if same := status; err == nil {
+			m.report(ctx, now)
+			if m.speaks() && (m.hub.Listening("system") || m.hub.Joined()) { // who listens to another node is not known here
+				status, err := m.statusAt(ctx, now)
+				same := status
 				same.UptimeSeconds = told.UptimeSeconds
-				if !reflect.DeepEqual(same, told) {
+				if err == nil && !reflect.DeepEqual(same, told) {
 					m.told(m.hub.System(&status))
 					told = status
 				}
@@ -78,10 +90,25 @@ func (m *monitor) run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+			late, cancel := context.WithTimeout(context.WithoutCancel(ctx), statusEvery)
+			defer cancel()
+			if err := m.store.DismissNode(late, m.node); err != nil {
+				m.log.Debug("this node counts as there for some seconds more", "err", err)
+			}
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// failing tells once that the store cannot be asked.
+func (m *monitor) failing(ctx context.Context, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil && !m.away && ctx.Err() == nil {
+		m.log.Warn("how the system stands could not be read; it will be tried again", "err", err)
+	}
+	m.away = err != nil
 }
 
 func (m *monitor) told(err error) {
@@ -90,79 +117,123 @@ func (m *monitor) told(err error) {
 	}
 }
 
-// look notes what has come in by now, and gives the facilities whose status has changed.
-func (m *monitor) look(now time.Time) []breakwater.FacilityStatus {
+// speaks reports whether this node tells its listeners of what all nodes know: where they share one hub, the leading one does
+// for all.
+func (m *monitor) speaks() bool { return !m.hub.Joined() || m.leads() }
+
+// look notes what has come in by now, and gives the facilities whose status has changed, where it is this node that tells.
+func (m *monitor) look(ctx context.Context, now time.Time) (changed []breakwater.FacilityStatus, err error) {
+	facilities, heard, err := m.store.Heard(ctx)
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	load := m.server.Load()
-	m.looks = append(m.looks, look{now, load.Events})
+	m.looks = append(m.looks, look{now, m.server.Load().Events})
 	for len(m.looks) > 2 && !m.looks[1].at.After(now.Add(-rateSpan)) {
 		m.looks = m.looks[1:]
 	}
-	for id, batches := range load.Batches {
-		if p := m.of(id); p.batches != batches {
-			p.batches, p.heard = batches, now
+	m.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	first := m.facilities == nil
+	seen := make(map[string]*presence, len(facilities))
+	for i := range facilities {
+		f := &facilities[i]
+		p := m.facilities[f.ID]
+		switch {
+		case p == nil && first: // it was there before: whether anybody hears of it will show
+			p = &presence{HeardOf: heard[i], told: f.Version}
+			if f.Status == breakwater.Active {
+				p.heard = now
+			}
+		case p == nil:
+			p = &presence{}
+			if f.LastSeen != nil || !heard[i].Hello.IsZero() { // else it was only named
+				p.heard = now
+			}
+		case p.Revision != heard[i].Revision || !p.Hello.Equal(heard[i].Hello):
+			p.heard = now
+		}
+		p.HeardOf = heard[i]
+		seen[f.ID] = p
+		if m.leads() {
+			if err := m.turn(ctx, f, p, now); err != nil {
+				return changed, err
+			}
+		}
+		if p.told != f.Version {
+			p.told = f.Version
+			if m.speaks() {
+				changed = append(changed, *f)
+			}
 		}
 	}
-	var changed []breakwater.FacilityStatus
-	for id, p := range m.facilities {
-		if p.decide(now) {
-			f := breakwater.FacilityStatus{ID: id, Name: id}
-			m.fill(&f)
-			changed = append(changed, f)
-		}
-	}
-	return changed
+	m.facilities = seen
+	return changed, nil
 }
 
-// forget drops what was seen of a facility that is there no more.
-func (m *monitor) forget(id string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.facilities, id)
-}
-
-// of is what was seen of a facility. The lock is held.
-func (m *monitor) of(id string) *presence {
-	p := m.facilities[id]
-	if p == nil {
-		p = &presence{status: breakwater.Silent}
-		m.facilities[id] = p
-	}
-	return p
-}
-
-// decide sets the status as of now and reports whether it has changed.
-func (p *presence) decide(now time.Time) bool {
+// turn decides how a facility stands, and saves it where that has changed.
+func (m *monitor) turn(ctx context.Context, f *breakwater.FacilityStatus, p *presence, now time.Time) error {
 	status := breakwater.Silent
 	if !p.heard.IsZero() && now.Sub(p.heard) < silentAfter {
 		status = breakwater.Active
 	}
-	if status == p.status {
-		return false
+	if status == f.Status {
+		return nil
 	}
-	p.status, p.changed = status, now
-	return true
+	return m.store.Turn(ctx, f, status, now)
 }
 
-// fill says of a facility what was seen of it. The lock is held.
-func (m *monitor) fill(f *breakwater.FacilityStatus) {
-	p := m.of(f.ID)
-	f.Status = p.status
-	if !p.changed.IsZero() {
-		f.Version = p.changed.UnixMilli()
-	}
-	seconds := m.server.Context.Current(f.ID).Seconds
-	if len(seconds) == 0 {
+// report tells the other nodes how much comes in here, and hears it of them. A database inside this process has no others.
+func (m *monitor) report(ctx context.Context, now time.Time) {
+	if m.store.Embedded() {
 		return
 	}
-	newest := &seconds[len(seconds)-1]
-	if p.status == breakwater.Active {
-		f.PacketsPerSec = newest.PacketsPerSec
+	m.mu.Lock()
+	rate := m.rate(now)
+	m.mu.Unlock()
+	others, err := m.store.ReportNode(ctx, m.node, store.NodeReport{Joined: m.hub.Joined(), EventsPerSec: rate, Lag: m.server.Load().Pending})
+	m.failing(ctx, err)
+	if err != nil {
+		return
 	}
-	if end := newest.End(); f.LastSeen == nil || end.After(*f.LastSeen) {
-		f.LastSeen = &end
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.others = others
+	if alone := len(m.unheard()) > 0; alone != m.alone {
+		m.alone = alone
+		if alone {
+			m.log.Warn("other nodes serve on this database, and what is told live on one is not heard on the others: set REDIS_URL on all of them", "others", m.unheard())
+		}
 	}
+}
+
+// unheard are the nodes whose listeners do not hear what is told here, or the other way round. The lock is held.
+func (m *monitor) unheard() (names []string) {
+	for _, o := range m.others {
+		if !o.Joined || !m.hub.Joined() {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
+
+// warnings say what is wrong over several nodes, though each of them is well.
+func (m *monitor) warnings() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if names := m.unheard(); len(names) > 0 {
+		return []string{"live messages of node " + strings.Join(names, ", ") + " are not heard here: set REDIS_URL on all nodes"}
+	}
+	return nil
+}
+
+// rate is how many events a second came in here of late. The lock is held.
+func (m *monitor) rate(now time.Time) float64 {
+	// The newest look is up to a second old: the mean runs from the oldest one to now.
+	if len(m.looks) == 0 || !now.After(m.looks[0].at) {
+		return 0
+	}
+	oldest := m.looks[0]
+	return float64(m.server.Load().Events-oldest.events) / max(now.Sub(oldest.at), lookEvery).Seconds()
 }
 
 // status is how the whole system stands now.
@@ -171,31 +242,17 @@ func (m *monitor) status(ctx context.Context) (breakwater.SystemStatus, error) {
 }
 
 func (m *monitor) statusAt(ctx context.Context, now time.Time) (breakwater.SystemStatus, error) {
-	o, err := m.store.Overview(ctx)
+	s, err := m.store.Overview(ctx)
 	if err != nil {
-		return breakwater.SystemStatus{}, err
+		return s, err
 	}
-	load := m.server.Load()
-	s := &o.Status
-	s.Version, s.UptimeSeconds = m.version, int64(now.Sub(m.began)/time.Second)
-	s.Ingest.Lag = load.Pending
-
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.looks) > 0 {
-		// The newest look is up to a second old: the mean runs from the oldest one to now.
-		if oldest := m.looks[0]; now.After(oldest.at) {
-			s.Ingest.EventsPerSec = float64(load.Events-oldest.events) / max(now.Sub(oldest.at), lookEvery).Seconds()
-		}
+	s.Version, s.UptimeSeconds = m.version, int64(now.Sub(m.began)/time.Second)
+	s.Ingest.Lag, s.Ingest.EventsPerSec = m.server.Load().Pending, m.rate(now)
+	for _, o := range m.others {
+		s.Ingest.Lag += o.Lag
+		s.Ingest.EventsPerSec += o.EventsPerSec
 	}
-	for i := range s.Facilities {
-		f := &s.Facilities[i]
-		if heard, ok := o.Heard[f.ID]; ok {
-			if p := m.of(f.ID); heard.After(p.heard) {
-				p.heard = heard // its status changes at the next look, which tells of it
-			}
-		}
-		m.fill(f)
-	}
-	return *s, nil
+	return s, nil
 }

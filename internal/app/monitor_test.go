@@ -33,7 +33,7 @@ func newMonitor(t *testing.T) *monitor {
 	if err := db.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	hub, err := live.New(slog.New(slog.DiscardHandler), nil, nil)
+	hub, err := live.New(slog.New(slog.DiscardHandler), nil, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,8 +42,17 @@ func newMonitor(t *testing.T) *monitor {
 		cancel()
 		hub.Run(ctx)
 	})
-	server := &pipeline.Server{Store: db, Context: window.NewBuffer(), Publish: func(*breakwater.Alert, bool) {}}
-	return &monitor{server: server, store: db, hub: hub, log: slog.New(slog.DiscardHandler), version: "1.2.3", began: wall, facilities: map[string]*presence{}}
+	server := &pipeline.Server{Store: db, Context: window.NewMemory(), Publish: func(*breakwater.Alert, bool) {}}
+	return &monitor{server: server, store: db, hub: hub, log: slog.New(slog.DiscardHandler), version: "1.2.3", began: wall, leads: func() bool { return true }}
+}
+
+func looked(t *testing.T, m *monitor, now time.Time) []breakwater.FacilityStatus {
+	t.Helper()
+	changed, err := m.look(t.Context(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changed
 }
 
 // receive takes in one second of a facility.
@@ -60,7 +69,7 @@ func TestEventsPerSecond(t *testing.T) {
 	m := newMonitor(t)
 	for second := range 60 {
 		now := wall.Add(time.Duration(second) * time.Second)
-		m.look(now)
+		looked(t, m, now)
 		want := 0.0
 		switch { // 100 events a second from second 5 on, until second 30
 		case second > 5 && second <= 15:
@@ -88,7 +97,7 @@ func TestPresence(t *testing.T) {
 	m := newMonitor(t)
 	changes := func(after time.Duration) string {
 		all := ""
-		for _, f := range m.look(wall.Add(after)) {
+		for _, f := range looked(t, m, wall.Add(after)) {
 			all += fmt.Sprintf("%s %s %.0f %d;", f.ID, f.Status, f.PacketsPerSec, f.Version-wall.UnixMilli())
 		}
 		return all

@@ -54,7 +54,7 @@ func open(t *testing.T, url string, change func(*stage)) *stage {
 		t.Fatal(err)
 	}
 	s := &stage{}
-	s.flow = &pipeline.Server{Store: db, Rules: rules, Context: window.NewBuffer(), Publish: func(*breakwater.Alert, bool) {},
+	s.flow = &pipeline.Server{Store: db, Rules: rules, Context: window.NewMemory(), Publish: func(*breakwater.Alert, bool) {},
 		Outlook: &pipeline.Outlook{Predictor: predict.Builtin, Publish: func(store.PredictionEvent) {}}}
 	s.Runner = &Runner{Store: db, Play: s.flow.Run, Forget: s.flow.Forget, Owner: "test", Log: slog.New(slog.DiscardHandler), Publish: func(run breakwater.DemoRun) {
 		s.mu.Lock()
@@ -434,7 +434,11 @@ func TestReset(t *testing.T) {
 // Plants that simply run do so by themselves, make room for a scenario and for a reset, and come back.
 func TestAlways(t *testing.T) {
 	t.Parallel()
-	s := open(t, storetest.URL(t), func(s *stage) { s.Always = true })
+	s := open(t, storetest.URL(t), nil)
+	plants, stop := context.WithCancel(t.Context())
+	var stopped sync.WaitGroup
+	stopped.Go(func() { s.Plants(plants) })
+	defer func() { stop(); stopped.Wait() }()
 	running := func() bool {
 		for _, id := range facilities() {
 			_, _, err := s.Store.Baseline(t.Context(), id)

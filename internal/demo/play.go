@@ -8,6 +8,7 @@ import (
 
 	"breakwater"
 	"breakwater/internal/plant"
+	"breakwater/internal/store"
 )
 
 // counted notes how far packets have come.
@@ -57,7 +58,8 @@ func (r *Runner) post(facility string) *post {
 	return p
 }
 
-// take waits for a facility's post, which a plant that simply runs leaves when it is asked to. The caller leaves it.
+// take waits for a facility's post, which a plant that simply runs, here or on another node, leaves when it is asked to. The
+// caller leaves it.
 func (r *Runner) take(ctx context.Context, facility, player string) (leave func(), err error) {
 	p := r.post(facility)
 	for {
@@ -68,9 +70,15 @@ func (r *Runner) take(ctx context.Context, facility, player string) (leave func(
 		r.mu.Unlock()
 		select {
 		case p.taken <- struct{}{}:
+			_, release, err := r.hold(ctx, facility, store.Await)
+			if err != nil {
+				<-p.taken
+				return nil, err
+			}
 			p.player.Store(&player)
 			return func() {
 				p.player.Store(nil)
+				release()
 				<-p.taken
 			}, nil
 		case <-ctx.Done():
@@ -78,6 +86,14 @@ func (r *Runner) take(ctx context.Context, facility, player string) (leave func(
 		case <-time.After(20 * time.Millisecond): // a plant may have begun to run just now
 		}
 	}
+}
+
+// hold is Hold, where there is one.
+func (r *Runner) hold(ctx context.Context, facility string, w store.Wish) (context.Context, func(), error) {
+	if r.Hold == nil {
+		return ctx, func() {}, nil
+	}
+	return r.Hold(ctx, facility, w)
 }
 
 // simplyRun lets a plant run as long as nobody else plays there, until ctx ends. What it knows as normal it learns from the
@@ -94,13 +110,21 @@ func (r *Runner) simplyRun(ctx context.Context, f plant.Facility) {
 		r.mu.Lock()
 		p.leave = cancel
 		r.mu.Unlock()
-		player := "normal operation"
-		p.player.Store(&player)
-		if err := r.normal(alone, f); err != nil && alone.Err() == nil {
-			r.Log.Warn("a plant of the demo does not run; it will be tried again", "facility", f.ID, "err", err)
+		if held, release, err := r.hold(alone, f.ID, store.Spare); err == nil {
+			player := "normal operation"
+			p.player.Store(&player)
+			if err := r.normal(held, f); err != nil && held.Err() == nil {
+				r.Log.Warn("a plant of the demo does not run; it will be tried again", "facility", f.ID, "err", err)
+				select {
+				case <-held.Done():
+				case <-time.After(10 * time.Second):
+				}
+			}
+			release()
+		} else { // another node plays there
 			select {
 			case <-alone.Done():
-			case <-time.After(10 * time.Second):
+			case <-time.After(time.Second):
 			}
 		}
 		cancel()
@@ -151,11 +175,17 @@ func (r *Runner) stock(ctx context.Context, f plant.Facility) error {
 		r.mu.Unlock()
 		select {
 		case p.taken <- struct{}{}:
+			_, release, err := r.hold(ctx, f.ID, store.Await)
+			if err != nil {
+				<-p.taken
+				return err
+			}
 			player := FLRound
 			p.player.Store(&player)
 			o := plant.Options{Facility: f.ID, Seed: f.Seed, Start: now.Add(-history), Duration: history}
-			_, err := r.Play(ctx, f.ID, learned, plant.Packets(o))
+			_, err = r.Play(ctx, f.ID, learned, plant.Packets(o))
 			p.player.Store(nil)
+			release()
 			<-p.taken
 			return err
 		case <-ctx.Done():

@@ -34,15 +34,16 @@ type Runner struct {
 	Store *store.Store
 	// Play is the way of the data: pipeline.Server.Run.
 	Play func(ctx context.Context, facility string, learn time.Duration, packets iter.Seq2[breakwater.Packet, error]) (pipeline.Stats, error)
-	// Forget drops what the way of the data keeps of a facility in memory: pipeline.Server.Forget.
-	Forget func(facility string)
+	// Hold keeps other nodes from playing a facility: pipeline.Server.Hold; nil: there are none.
+	Hold func(ctx context.Context, facility string, w store.Wish) (held context.Context, release func(), err error)
+	// Forget drops what the way of the data keeps of a facility beside the store: pipeline.Server.Forget.
+	Forget func(ctx context.Context, facility string) error
 	// Train lets facilities train together: it begins a round among them and gives its id.
 	Train      func(ctx context.Context, facilities []string) (*breakwater.Round, error)
 	MinClients int // that a round needs
 	// Publish tells the world how a run stands. It does not block.
 	Publish func(breakwater.DemoRun)
 	Owner   string // this server, by a name that it has after a restart, too
-	Always  bool   // the five plants run all the time
 	Log     *slog.Logger
 
 	mu       sync.Mutex
@@ -66,8 +67,7 @@ type Request struct {
 	Fast     bool   // as fast as it goes, and not at the data's pace
 }
 
-// Run plays until ctx ends: the plants that simply run, where Always is set, and what Start begins. It notes first which
-// runs its predecessor could not end.
+// Run plays what Start begins until ctx ends. It notes first which runs its predecessor could not end.
 func (r *Runner) Run(ctx context.Context) error {
 	if err := r.interrupt(ctx, r.Owner); err != nil {
 		if ctx.Err() != nil { // the server ends before it has begun
@@ -78,17 +78,21 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.mu.Lock()
 	r.ctx = ctx
 	r.mu.Unlock()
-	if r.Always {
-		for i := range plant.Demo {
-			r.group.Go(func() { r.simplyRun(ctx, plant.Demo[i]) })
-		}
-	}
 	<-ctx.Done()
 	r.mu.Lock()
 	r.ctx = nil
 	r.mu.Unlock()
 	r.group.Wait()
 	return nil
+}
+
+// Plants lets the five plants simply run, until ctx ends: on one node.
+func (r *Runner) Plants(ctx context.Context) {
+	var plants sync.WaitGroup
+	for i := range plant.Demo {
+		plants.Go(func() { r.simplyRun(ctx, plant.Demo[i]) })
+	}
+	plants.Wait()
 }
 
 // interrupt notes runs that nobody plays any more: those of owner, and those of which nothing was heard for long.
@@ -178,7 +182,9 @@ func (r *Runner) attack(ctx context.Context, t *teller, a intrusion, fast bool) 
 	if err := r.Store.ForgetAttacks(ctx, facility); err != nil {
 		return err
 	}
-	r.Forget(facility)
+	if err := r.Forget(ctx, facility); err != nil {
+		return err
+	}
 	f, _ := plant.Find(facility)
 	begins := time.Now().UTC().Truncate(time.Second) // data time at which history ends
 	if fast {
@@ -295,7 +301,9 @@ func (r *Runner) Reset(ctx context.Context) error {
 		return err
 	}
 	for _, id := range facilities() {
-		r.Forget(id)
+		if err := r.Forget(ctx, id); err != nil {
+			return err
+		}
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	r.Publish(breakwater.DemoRun{ID: breakwater.NewID(now, "demo", "reset"), Scenario: "reset", Facilities: facilities(), Status: breakwater.DemoCompleted,

@@ -8,6 +8,8 @@
 // It hides the library that keeps connections, positions and queues. A listener gets the messages of a channel in
 // order and each once; after a drop it gets what it missed, or is told that it must load anew. A listener that
 // reads too slowly is cut, and nobody waits for it.
+//
+// Over a Redis the channels and their history are those of all hubs (redis.go).
 package live
 
 import (
@@ -18,6 +20,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"breakwater"
@@ -53,13 +56,16 @@ type Hub struct {
 	node      *centrifuge.Node
 	origins   []string
 	authorize func(token string) bool
+	log       *slog.Logger
+	redis     *centrifuge.RedisShard // nil: the channels are this process's alone
+	away      atomic.Bool            // Redis did not answer when last asked
 }
 
 // New makes a hub that serves and publishes at once; its goroutines end when Run ends. A page may connect from the
 // origin it is served from and from allowedOrigins ("http://localhost:3000"; "*" is any). authorize says whether a token
-// may listen; nil: nobody needs one.
-func New(logger *slog.Logger, allowedOrigins []string, authorize func(token string) bool) (*Hub, error) {
-	h := &Hub{origins: allowedOrigins, authorize: authorize}
+// may listen; nil: nobody needs one. redisURL names the Redis over which several hubs have the same channels, "" none.
+func New(logger *slog.Logger, allowedOrigins []string, authorize func(token string) bool, redisURL string) (*Hub, error) {
+	h := &Hub{origins: allowedOrigins, authorize: authorize, log: logger}
 	wait := patience
 	if authorize != nil {
 		wait = strangerPatience
@@ -68,15 +74,19 @@ func New(logger *slog.Logger, allowedOrigins []string, authorize func(token stri
 	if logger.Enabled(context.Background(), slog.LevelDebug) {
 		level = centrifuge.LogLevelDebug
 	}
-	node, err := centrifuge.New(centrifuge.Config{
+	config := centrifuge.Config{
 		LogLevel:              level,
-		LogHandler:            logTo(logger),
+		LogHandler:            h.logged,
 		ClientQueueMaxSize:    queueBytes,
 		ClientStaleCloseDelay: wait,
 		ClientChannelLimit:    len(channels),
 		// A registry of its own: two hubs of one process would count into the same figures.
 		Metrics: centrifuge.MetricsConfig{RegistererGatherer: prometheus.NewRegistry()},
-	})
+	}
+	if redisURL != "" {
+		config.ClientPresenceUpdateInterval, config.ClientChannelPositionCheckDelay = positionEvery, positionEvery/2
+	}
+	node, err := centrifuge.New(config)
 	if err != nil {
 		return nil, &breakwater.Error{Kind: breakwater.Internal, Message: "the live hub cannot be made", Err: err}
 	}
@@ -106,15 +116,24 @@ func New(logger *slog.Logger, allowedOrigins []string, authorize func(token stri
 			done(centrifuge.SubscribeReply{Options: centrifuge.SubscribeOptions{EnableRecovery: true}}, nil)
 		})
 	})
+	h.node = node
+	if redisURL != "" {
+		if err := h.overRedis(redisURL); err != nil {
+			return nil, err
+		}
+	}
 	if err := node.Run(); err != nil {
 		return nil, &breakwater.Error{Kind: breakwater.Internal, Message: "the live hub cannot be started", Err: err}
 	}
-	h.node = node
 	return h, nil
 }
 
 // Run waits for ctx to end, then sends the listeners away, who are told to come back, and ends the hub's goroutines.
 func (h *Hub) Run(ctx context.Context) error {
+	if h.redis != nil {
+		h.watch(ctx)
+		defer h.redis.Close()
+	}
 	<-ctx.Done()
 	farewell, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
@@ -192,20 +211,11 @@ func checkChannel(name string) error {
 		Message: fmt.Sprintf("there is no channel %q: the channels are %s", name, strings.Join(channels, ", "))}
 }
 
-// logTo passes the library's log on. What it calls informative is about single clients, which is for debugging here.
-func logTo(logger *slog.Logger) centrifuge.LogHandler {
-	return func(e centrifuge.LogEntry) {
-		level := slog.LevelDebug
-		switch e.Level {
-		case centrifuge.LogLevelWarn:
-			level = slog.LevelWarn
-		case centrifuge.LogLevelError:
-			level = slog.LevelError
-		}
-		attrs := []slog.Attr{slog.String("message", e.Message)}
-		for k, v := range e.Fields {
-			attrs = append(attrs, slog.Any(k, v))
-		}
-		logger.LogAttrs(context.Background(), level, "live", attrs...)
+// logged passes the library's log on.
+func (h *Hub) logged(e centrifuge.LogEntry) {
+	attrs := []slog.Attr{slog.String("message", e.Message)}
+	for k, v := range e.Fields {
+		attrs = append(attrs, slog.Any(k, v))
 	}
+	h.log.LogAttrs(context.Background(), h.libraryLevel(e.Level), "live", attrs...)
 }

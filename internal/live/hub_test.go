@@ -2,7 +2,6 @@ package live
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -44,7 +43,13 @@ func TestMain(m *testing.M) {
 // serve is a hub behind a real server; both end with the test.
 func serve(t *testing.T, origins ...string) (*Hub, string) {
 	t.Helper()
-	h, err := New(slog.New(slog.DiscardHandler), origins, nil)
+	return serveOver(t, redisURL(t), slog.New(slog.DiscardHandler), origins...)
+}
+
+// serveOver is such a hub over a Redis, or, where that is "", over none.
+func serveOver(t *testing.T, redisURL string, log *slog.Logger, origins ...string) (*Hub, string) {
+	t.Helper()
+	h, err := New(log, origins, nil, redisURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,8 +103,9 @@ type reply struct {
 	Connect   json.RawMessage `json:"connect"`
 	Subscribe *subscribed     `json:"subscribe"`
 	Push      *struct {
-		Channel string
-		Pub     struct {
+		Channel     string
+		Unsubscribe json.RawMessage // its place is gone
+		Pub         struct {
 			Data   json.RawMessage
 			Offset uint64
 		}
@@ -495,8 +501,8 @@ func TestPositions(t *testing.T) {
 }
 
 func TestLogIsPassedOn(t *testing.T) {
-	var log bytes.Buffer
-	h, err := New(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), nil, nil)
+	var log lines
+	h, err := New(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), nil, nil, redisURL(t))
 	if err != nil {
 		t.Fatal(err)
 	}

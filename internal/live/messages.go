@@ -31,7 +31,16 @@ var Messages = []Message{
 	{"system", "system_status", "How the whole system stands. Sent every few seconds while somebody listens, where something but its uptime changed.", breakwater.SystemStatus{}},
 	{"system", "facility_status", "A facility was heard of again, or fell silent.", breakwater.FacilityStatus{}},
 	{"system", "demo_progress", "A demo scenario began, went on or ended. Of the scenario reset: all that demos made was removed, so that what a page shows of it is gone.", breakwater.DemoRun{}},
+	{"alerts", "alerts_reload", missing, Reload{}},
+	{"fl_status", "fl_status_reload", missing, Reload{}},
+	{"predictions", "predictions_reload", missing, Reload{}},
+	{"system", "system_reload", missing, Reload{}},
 }
+
+const missing = "Messages of this channel may be missing: Redis, over which several servers share it, was away. What the channel tells of must be asked for anew."
+
+// Reload is the data of a message that says that others may be missing.
+type Reload struct{}
 
 // envelope is what a publication's data looks like on every transport.
 type envelope struct {
@@ -70,10 +79,19 @@ func (h *Hub) Facility(f *breakwater.FacilityStatus) error { return h.publish("f
 // Demo tells how a demo scenario stands.
 func (h *Hub) Demo(run *breakwater.DemoRun) error { return h.publish("demo_progress", run) }
 
+// Reload tells those who listen to a channel that messages may be missing, and that what it tells of must be asked for anew.
+func (h *Hub) Reload(channel string) error { return h.publish(channel+"_reload", Reload{}) }
+
+// Joined reports whether what is told here is heard by the listeners of other nodes too.
+func (h *Hub) Joined() bool { return h.redis != nil }
+
 // Listening reports whether somebody listens to a channel.
 func (h *Hub) Listening(channel string) bool { return h.node.Hub().NumSubscribers(channel) > 0 }
 
 func (h *Hub) publish(kind string, about any) error {
+	if h.away.Load() {
+		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "a message of type " + kind + " was not published: Redis is away"}
+	}
 	m := envelope{Type: kind, Data: about}
 	for _, known := range Messages {
 		if known.Type == kind {
@@ -87,6 +105,10 @@ func (h *Hub) publish(kind string, about any) error {
 	data, err := json.Marshal(m)
 	if err == nil {
 		_, err = h.node.Publish(m.Channel, data, centrifuge.WithHistory(size, historyAge))
+	}
+	if err != nil && h.redis != nil {
+		h.away.Store(true)
+		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "a message of type " + kind + " was not published over Redis", Err: err}
 	}
 	if err != nil {
 		return &breakwater.Error{Kind: breakwater.Internal, Message: "a message of type " + kind + " was not published", Err: err}

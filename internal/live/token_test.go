@@ -13,7 +13,7 @@ import (
 )
 
 func TestToken(t *testing.T) {
-	h, err := New(slog.New(slog.DiscardHandler), nil, func(token string) bool { return token == "right" })
+	h, err := New(slog.New(slog.DiscardHandler), nil, func(token string) bool { return token == "right" }, redisURL(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,15 +11,17 @@ import (
 	"breakwater/internal/ml"
 )
 
-// modelsEvery is how often, in seconds of data, a sensor in this process asks the store which models are active: so it
-// follows a training, a round of the federation and a rollback alike, whichever node they happened on.
+// modelsEvery is how often, in seconds of data, a sensor in this process asks the store which models are active, and which
+// baseline: so it follows a training, a round of the federation, a rollback and what an analyst taught alike, whichever node
+// they happened on.
 const modelsEvery = 10
 
-// modelsAtWork follows the active models of one facility.
+// modelsAtWork follows the active models and the baseline of one facility.
 type modelsAtWork struct {
 	server   *Server
 	facility string
 	versions map[string]int64 // by kind
+	baseline int              // its version
 	seconds  int
 }
 
@@ -62,11 +64,17 @@ func (w *modelsAtWork) changed(ctx context.Context) *Setup {
 	if w.seconds++; w.seconds%modelsEvery != 0 {
 		return nil
 	}
-	models, _ := w.news(ctx)
-	if len(models) == 0 {
+	setup := &Setup{}
+	setup.Models, _ = w.news(ctx)
+	if version, err := w.server.Store.BaselineVersion(ctx, w.facility); err == nil && version != w.baseline {
+		if learned, err := w.server.Baseline(ctx, w.facility); err == nil {
+			setup.Baseline, w.baseline = learned, version
+		}
+	}
+	if len(setup.Models) == 0 && setup.Baseline == nil {
 		return nil
 	}
-	return &Setup{Models: models}
+	return setup
 }
 
 // Training is what models of a facility are trained on.

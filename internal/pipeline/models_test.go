@@ -1,11 +1,13 @@
 package pipeline
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"breakwater"
+	"breakwater/internal/detect"
 	"breakwater/internal/ml"
 
 	"github.com/google/go-cmp/cmp"
@@ -74,6 +76,23 @@ func TestModelsAtWork(t *testing.T) {
 	}
 	if back := asked(modelsEvery); len(back) != 1 || back[0].Origin == first[0].Origin {
 		t.Errorf("after a rollback it is told of %d models", len(back))
+	}
+	// What an analyst taught comes the same way, on whichever node that was.
+	taught, err := json.Marshal(detect.NewBaseline())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Store.SaveBaseline(ctx, "north", taught, 0); err != nil {
+		t.Fatal(err)
+	}
+	var learned []*detect.Baseline
+	for range 2 * modelsEvery {
+		if setup := sensor.Changed(); setup != nil && setup.Baseline != nil {
+			learned = append(learned, setup.Baseline)
+		}
+	}
+	if len(learned) != 1 {
+		t.Errorf("after something was taught it is given %d baselines", len(learned))
 	}
 	// Whoever trains anew wants the model, even the one that was rolled back.
 	if again, err := s.Train(ctx, Training{FacilityID: "north", Kinds: []ml.Kind{ml.IsolationForest}, To: t0.Add(1900 * time.Second), Now: t0}); err != nil || !again[0].Active || again[0].Version != newer[0].Version {

@@ -78,7 +78,7 @@ func TestExpiresByDataTime(t *testing.T) {
 	}{{time.Hour, false, 1}, {6 * 24 * time.Hour, true, 1}, {7*24*time.Hour - 2*time.Second, false, 1}, {7 * 24 * time.Hour, false, 2}, {8 * 24 * time.Hour, true, 2}} {
 		if c.restart {
 			s.facilities = sync.Map{}
-			s.Context = window.NewBuffer()
+			s.Context = window.NewMemory()
 		}
 		b := breakwater.Batch{FacilityID: "north", Windows: []breakwater.Window{{FacilityID: "north", Time: t0.Add(c.after)}}}
 		if err := s.Receive(t.Context(), b); err != nil {
@@ -121,7 +121,7 @@ func BenchmarkPrediction(b *testing.B) {
 	if err := db.Migrate(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	s := &Server{Store: db, Context: window.NewBuffer(), Publish: func(*breakwater.Alert, bool) {}, Outlook: &Outlook{Predictor: predict.Builtin, Publish: func(store.PredictionEvent) {}}}
+	s := &Server{Store: db, Context: window.NewMemory(), Publish: func(*breakwater.Alert, bool) {}, Outlook: &Outlook{Predictor: predict.Builtin, Publish: func(store.PredictionEvent) {}}}
 	predict.Builtin()
 	var id breakwater.ID
 	n := 0

@@ -18,22 +18,25 @@ import (
 type Server struct {
 	Store   *store.Store
 	Rules   []*detect.Rule
-	Context *window.Buffer
+	Context window.Buffer
 	// Publish tells the world of an alert that was begun or changed, after it is durable. It does not block.
 	Publish func(a *breakwater.Alert, created bool)
 	// Outlook says what comes next; nil: nothing is predicted.
 	Outlook *Outlook
+	// Node is this process among those on one database; nil: it is the only one.
+	Node *store.Node
 
 	facilities      sync.Map // facility id → *intake
 	events, pending atomic.Int64
+	raw             sync.Map // facility id → *raw
 }
 
 // intake is one facility's way in: its batches are taken one after the other.
 type intake struct {
 	sync.Mutex
-	batches atomic.Int64
-	looked  bool      // due is known
-	due     time.Time // when the next open prediction expires, by data time; zero: none is open
+	revision int64     // of the facility as its context is known here; 0: it is not
+	looked   bool      // due is known
+	due      time.Time // when the next open prediction expires, by data time; zero: none is open
 }
 
 // intake is that of a facility.
@@ -44,28 +47,20 @@ func (s *Server) intake(facility string) *intake {
 
 // Load is what a Server has taken in since it was made. It has no clock: who looks twice knows how fast that is.
 type Load struct {
-	Events  int64            // messages decoded; windows and detections where a sensor sends only those
-	Pending int64            // batches that have come and are not durable yet
-	Batches map[string]int64 // those that are, by facility
+	Events  int64 // messages decoded; windows and detections where a sensor sends only those
+	Pending int64 // batches that have come and are not durable yet
 }
 
 // Load says how much has come so far.
 func (s *Server) Load() Load {
-	l := Load{Events: s.events.Load(), Pending: s.pending.Load(), Batches: map[string]int64{}}
-	s.facilities.Range(func(id, in any) bool {
-		if n := in.(*intake).batches.Load(); n > 0 {
-			l.Batches[id.(string)] = n
-		}
-		return true
-	})
-	return l
+	return Load{Events: s.events.Load(), Pending: s.pending.Load()}
 }
 
-// Forget drops what is kept of a facility in memory, as when it was removed from the store. Nothing may be coming in for
-// it meanwhile.
-func (s *Server) Forget(facility string) {
+// Forget drops what is kept of a facility beside the store, as when it was removed from there. Nothing may be coming in
+// for it meanwhile.
+func (s *Server) Forget(ctx context.Context, facility string) error {
 	s.facilities.Delete(facility)
-	s.Context.Forget(facility)
+	return s.Context.Forget(ctx, facility)
 }
 
 // Receive is the breakwater.Send of this server: when it returns, the batch is durable and its alerts are published.
@@ -83,13 +78,26 @@ func (s *Server) Receive(ctx context.Context, b breakwater.Batch) error {
 	if err := s.remember(ctx, b); err != nil {
 		return err
 	}
-	touched, err := s.Store.SaveBatch(ctx, b, func(d breakwater.Detection) breakwater.Context {
-		return s.Context.Before(d.FacilityID, d.Time)
-	})
+	var minute window.Minute
+	var err error
+	if len(b.Detections) > 0 { // before the store is held for writing: it may come over a network
+		if minute, err = s.Context.Minute(ctx, b.FacilityID); err != nil {
+			return err
+		}
+	}
+	memory := store.Memory{Revision: in.revision, Before: func(d breakwater.Detection) breakwater.Context { return minute.Before(d.Time) }}
+	if _, alone := s.Context.(*window.Memory); alone {
+		memory.Recall = func(windows []breakwater.Window, found []breakwater.Detection) { // other nodes had batches of it meanwhile
+			in.looked = false
+			s.Context.Begin(ctx, b.FacilityID, append(windows, b.Windows...), append(found, b.Detections...)) // in memory none fails
+			minute, _ = s.Context.Minute(ctx, b.FacilityID)
+		}
+	}
+	touched, err := s.Store.SaveNext(ctx, b, &memory)
 	if err != nil {
 		return err
 	}
-	in.batches.Add(1)
+	in.revision = memory.Revision
 	s.events.Add(max(b.Events, int64(len(b.Windows)+len(b.Detections))))
 	for _, t := range touched {
 		s.Publish(t.Alert, t.Created)
@@ -97,34 +105,58 @@ func (s *Server) Receive(ctx context.Context, b breakwater.Batch) error {
 	return s.foresee(ctx, in, b, touched)
 }
 
+// Current is the newest minute of a facility, whichever node its batches came to.
+func (s *Server) Current(ctx context.Context, facility string) (breakwater.Context, error) {
+	in := s.intake(facility)
+	in.Lock()
+	defer in.Unlock()
+	kept, err := s.Context.Minute(ctx, facility)
+	if _, alone := s.Context.(*window.Memory); err != nil || !alone {
+		return kept.Current(), err
+	}
+	revision, newest, err := s.Store.Revision(ctx, facility)
+	if err != nil || revision == in.revision {
+		return kept.Current(), err
+	}
+	from, to := newest.Add(-window.ContextSpan), newest.Add(time.Second)
+	windows, err := s.Store.Windows(ctx, facility, from, to)
+	if err != nil {
+		return breakwater.Context{}, err
+	}
+	found, err := s.Store.Detected(ctx, facility, from, to)
+	return window.Minute{Windows: windows, Worst: window.Severest(found)}.Current(), err
+}
+
 // remember takes a batch into the context of its facility. Where that begins anew, as after a restart, what the store
 // has of the minute before comes first: an alert's context does not depend on when the server was started.
-func (s *Server) remember(ctx context.Context, b breakwater.Batch) (err error) {
-	if s.Context.Add(b.FacilityID, b.Windows) {
-		defer func() {
-			if err != nil { // or the next batch would join on to half a context
-				s.Context.Forget(b.FacilityID)
-			}
-		}()
-		first := b.Windows[0].Time
-		windows, err := s.Store.Windows(ctx, b.FacilityID, first.Add(-window.ContextSpan), first)
-		if err != nil {
-			return err
-		}
-		found, err := s.Store.Detected(ctx, b.FacilityID, first.Add(-window.ContextSpan), first)
-		if err != nil {
-			return err
-		}
-		s.Context.Recall(b.FacilityID, windows, found)
+func (s *Server) remember(ctx context.Context, b breakwater.Batch) error {
+	anew, err := s.Context.Add(ctx, b.FacilityID, b.Windows, b.Detections)
+	if err != nil || !anew {
+		return err
 	}
-	s.Context.Note(b.FacilityID, b.Detections)
-	return nil
+	first := b.Windows[0].Time
+	windows, err := s.Store.Windows(ctx, b.FacilityID, first.Add(-window.ContextSpan), first)
+	if err != nil {
+		return err
+	}
+	found, err := s.Store.Detected(ctx, b.FacilityID, first.Add(-window.ContextSpan), first)
+	if err != nil {
+		return err
+	}
+	return s.Context.Begin(ctx, b.FacilityID, append(windows, b.Windows...), append(found, b.Detections...))
 }
 
 // Run is a sensor in this process, for a facility whose raw traffic comes here: a capture that is handed in, or an
 // interface of this machine. It detects with what the facility learned before, and with its active models as they
 // change; learn > 0 learns more, which is saved when that time is over.
+//
+// Meanwhile no other node takes the facility's raw traffic. The error is of kind Conflict where one does.
 func (s *Server) Run(ctx context.Context, facility string, learn time.Duration, packets iter.Seq2[breakwater.Packet, error]) (Stats, error) {
+	ctx, release, err := s.Hold(ctx, facility, store.Want)
+	if err != nil {
+		return Stats{}, err
+	}
+	defer release()
 	sensor, err := s.sensor(ctx, facility, learn)
 	if err != nil {
 		return Stats{}, err
@@ -135,6 +167,11 @@ func (s *Server) Run(ctx context.Context, facility string, learn time.Duration, 
 // RunLog is Run for what other programs logged. What is handed in is analysed by itself: counts and seconds do not go on
 // from one call to the next, so that the same log twice gives the same detections.
 func (s *Server) RunLog(ctx context.Context, facility string, learn time.Duration, entries iter.Seq[Entry]) (Stats, error) {
+	ctx, release, err := s.Hold(ctx, facility, store.Want)
+	if err != nil {
+		return Stats{}, err
+	}
+	defer release()
 	sensor, err := s.sensor(ctx, facility, learn)
 	if err != nil {
 		return Stats{}, err
@@ -143,11 +180,15 @@ func (s *Server) RunLog(ctx context.Context, facility string, learn time.Duratio
 }
 
 func (s *Server) sensor(ctx context.Context, facility string, learn time.Duration) (*Sensor, error) {
+	version, err := s.Store.BaselineVersion(ctx, facility)
+	if err != nil {
+		return nil, err
+	}
 	baseline, err := s.Baseline(ctx, facility)
 	if err != nil {
 		return nil, err
 	}
-	atWork := &modelsAtWork{server: s, facility: facility, versions: map[string]int64{}}
+	atWork := &modelsAtWork{server: s, facility: facility, versions: map[string]int64{}, baseline: version}
 	models, err := atWork.news(ctx)
 	if err != nil {
 		return nil, err
@@ -160,7 +201,7 @@ func (s *Server) sensor(ctx context.Context, facility string, learn time.Duratio
 			if err != nil {
 				return err
 			}
-			_, err = s.Store.SaveBaseline(ctx, facility, text, 0)
+			atWork.baseline, err = s.Store.SaveBaseline(ctx, facility, text, 0)
 			return err
 		},
 	}, nil

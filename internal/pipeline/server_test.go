@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +18,7 @@ import (
 
 func newServer(t *testing.T, db *store.Store) *Server {
 	t.Helper()
-	return &Server{Store: db, Rules: shippedRules(t), Context: window.NewBuffer(), Publish: func(*breakwater.Alert, bool) {}}
+	return &Server{Store: db, Rules: shippedRules(t), Context: window.NewMemory(), Publish: func(*breakwater.Alert, bool) {}}
 }
 
 func newStore(t *testing.T) *store.Store {
@@ -117,6 +119,82 @@ func TestContextSurvives(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, after(rough)); diff != "" {
 		t.Errorf("(-undisturbed +disturbed):\n%s", diff)
+	}
+
+	// Two nodes, each with a memory of its own, that get the batches in turn and at random.
+	random := rand.New(rand.NewPCG(1, 2))
+	shared := newStore(t)
+	nodes := []*Server{newServer(t, shared), newServer(t, shared)}
+	for _, b := range batches {
+		windows, found := b, b
+		windows.Detections, found.Windows = nil, nil
+		for _, part := range []breakwater.Batch{found, windows} { // as a sensor sends them: what is found at once, a second when it ends
+			if err := nodes[random.IntN(2)].Receive(t.Context(), part); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if diff := cmp.Diff(want, after(shared)); diff != "" {
+		t.Errorf("(-one node +two nodes):\n%s", diff)
+	}
+	revision := map[bool]string{}
+	for _, n := range nodes {
+		minute, err := n.Current(t.Context(), "north")
+		if err != nil || len(minute.Seconds) != 60 {
+			t.Fatalf("%d seconds now, %v", len(minute.Seconds), err)
+		}
+		revision[len(revision) > 0] = fmt.Sprint(minute)
+	}
+	if revision[false] != revision[true] {
+		t.Errorf("one node says of now\n%s\nthe other\n%s", revision[false], revision[true])
+	}
+}
+
+// Raw traffic of a facility goes through one node at a time, several streams of it perhaps; another says which one.
+func TestHold(t *testing.T) {
+	t.Parallel()
+	db := newStore(t)
+	a, b := newServer(t, db), newServer(t, db)
+	for name, s := range map[string]*Server{"alpha:8000": a, "beta:8000": b} {
+		n := store.NewNode(name)
+		s.Node = &n
+	}
+	sends := make(chan breakwater.Packet)
+	done := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := a.Run(t.Context(), "north", 0, func(yield func(breakwater.Packet, error) bool) {
+				for p := range sends {
+					if !yield(p, nil) {
+						return
+					}
+				}
+			})
+			done <- err
+		}()
+	}
+	for range 4 { // each of the two asks for one more when it took one
+		sends <- breakwater.Packet{Time: t0}
+	}
+	none := func(func(breakwater.Packet, error) bool) {}
+	_, err := b.Run(t.Context(), "north", 0, none)
+	if breakwater.KindOf(err) != breakwater.Conflict || !strings.Contains(err.Error(), "goes through node alpha:8000 at present") {
+		t.Errorf("the other node: %v", err)
+	}
+	if _, err := b.RunLog(t.Context(), "north", 0, func(func(Entry) bool) {}); breakwater.KindOf(err) != breakwater.Conflict {
+		t.Errorf("a log at the other node: %v", err)
+	}
+	if _, err := b.Run(t.Context(), "south", 0, none); err != nil {
+		t.Errorf("another facility: %v", err)
+	}
+	close(sends)
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := b.Run(t.Context(), "north", 0, none); err != nil {
+		t.Errorf("after it has ended: %v", err)
 	}
 }
 

@@ -35,15 +35,37 @@ type TouchedAlert struct {
 //
 // Errors are of kind Invalid where the batch is wrong, and nothing of it is saved then.
 func (s *Store) SaveBatch(ctx context.Context, b breakwater.Batch, before func(breakwater.Detection) breakwater.Context) ([]TouchedAlert, error) {
+	return s.SaveNext(ctx, b, &Memory{Before: before})
+}
+
+// Memory is what a caller keeps of a facility between batches, beside the store.
+type Memory struct {
+	// Revision is that of the facility after the batch that was saved last; 0: none was. SaveNext sets it.
+	Revision int64
+	// Recall is given, where the facility has had other batches since, what is known of the 60 s before this one. It is
+	// called before Before, perhaps for a batch that is not saved then. nil: what is kept does not hang on who saved it.
+	Recall func([]breakwater.Window, []breakwater.Detection)
+	Before func(breakwater.Detection) breakwater.Context
+}
+
+// SaveNext is SaveBatch for a caller who keeps something of the facility in memory, which other nodes do not know of: it
+// tells whether that is all there is, in the transaction that saves the batch.
+func (s *Store) SaveNext(ctx context.Context, b breakwater.Batch, m *Memory) ([]TouchedAlert, error) {
 	b.Detections = clean(b.Detections)
 	newest, err := CheckBatch(b)
 	if err != nil {
 		return nil, err
 	}
 	var touched []TouchedAlert
+	var revision int64
 	err = s.transact(ctx, s.write, nil, "saving a batch of facility "+b.FacilityID, func(conn *sql.Conn, tx *sql.Tx) error {
-		if err := saveFacility(ctx, tx, b.FacilityID, newest); err != nil {
+		if revision, err = touchFacility(ctx, tx, b, newest); err != nil {
 			return err
+		}
+		if m.Recall != nil && m.Revision != 0 && m.Revision != revision-1 {
+			if err := recall(ctx, tx, b, m); err != nil {
+				return err
+			}
 		}
 		if len(b.Windows) > 0 {
 			if err := s.saveWindows(ctx, conn, tx, b.Windows, time.Now()); err != nil {
@@ -56,14 +78,40 @@ func (s *Store) SaveBatch(ctx context.Context, b breakwater.Batch, before func(b
 		if err := saveTalks(ctx, tx, b.FacilityID, b.Talks); err != nil {
 			return err
 		}
-		touched, err = correlate(ctx, tx, b, before)
+		touched, err = correlate(ctx, tx, b, m.Before)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	m.Revision = revision
 	return touched, nil
 }
+
+// recall reads what is known of the minute before a batch. The facility is locked: all that was saved of it is there.
+func recall(ctx context.Context, tx *sql.Tx, b breakwater.Batch, m *Memory) error {
+	var first time.Time
+	switch {
+	case len(b.Windows) > 0:
+		first = b.Windows[0].Time
+	case len(b.Detections) > 0:
+		first = b.Detections[0].Time
+	default:
+		return nil
+	}
+	windows, err := windowsOf(ctx, tx, b.FacilityID, first.Add(-contextSpan), first)
+	if err != nil {
+		return err
+	}
+	found, err := detectedAt(ctx, tx, b.FacilityID, first.Add(-contextSpan), first)
+	if err == nil {
+		m.Recall(windows, found)
+	}
+	return err
+}
+
+// contextSpan is how far back the context of a moment reaches.
+const contextSpan = time.Minute
 
 // CheckBatch refuses what must not be stored, with an error of kind Invalid, and finds the newest data time.
 func CheckBatch(b breakwater.Batch) (newest time.Time, err error) {
@@ -134,10 +182,29 @@ func saveFacility(ctx context.Context, tx *sql.Tx, id string, seen time.Time) er
 	if !seen.IsZero() {
 		last, heard = stamp(seen), stamp(time.Now())
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO facilities (id, last_seen, heard_at) VALUES ($1, $2, $3)
+	_, err := tx.ExecContext(ctx, `INSERT INTO facilities (id, last_seen, heard_at, revision) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (id) DO UPDATE SET last_seen = excluded.last_seen, heard_at = excluded.heard_at
-		WHERE facilities.last_seen IS NULL OR facilities.last_seen < excluded.last_seen`, id, last, heard)
+		WHERE facilities.last_seen IS NULL OR facilities.last_seen < excluded.last_seen`, id, last, heard, time.Now().UnixMilli())
 	return err
+}
+
+// touchFacility is saveFacility for a batch, which makes another revision of the facility.
+func touchFacility(ctx context.Context, tx *sql.Tx, b breakwater.Batch, newest time.Time) (revision int64, err error) {
+	now := time.Now()
+	var seen, heard, packets any
+	if !newest.IsZero() {
+		seen, heard = stamp(newest), stamp(now)
+	}
+	if n := len(b.Windows); n > 0 {
+		packets = b.Windows[n-1].PacketsPerSec
+	}
+	err = tx.QueryRowContext(ctx, `INSERT INTO facilities (id, last_seen, heard_at, packets_per_sec, revision) VALUES ($1, $2, $3, coalesce(CAST($4 AS double precision), 0), $5)
+		ON CONFLICT (id) DO UPDATE SET
+		 last_seen = CASE WHEN facilities.last_seen >= excluded.last_seen OR excluded.last_seen IS NULL THEN facilities.last_seen ELSE excluded.last_seen END,
+		 heard_at = CASE WHEN facilities.last_seen >= excluded.last_seen OR excluded.last_seen IS NULL THEN facilities.heard_at ELSE excluded.heard_at END,
+		 packets_per_sec = coalesce(CAST($4 AS double precision), facilities.packets_per_sec), revision = facilities.revision + 1
+		RETURNING revision`, b.FacilityID, seen, heard, packets, now.UnixMilli()).Scan(&revision)
+	return revision, err
 }
 
 // upsertWindow writes a window over what was known of its second: a capture that was cut short in the middle of a

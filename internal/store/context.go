@@ -17,15 +17,19 @@ import (
 func (s *Store) Windows(ctx context.Context, facility string, from, to time.Time) ([]breakwater.Window, error) {
 	var windows []breakwater.Window
 	err := s.view(ctx, "reading network data of "+facility, func(tx *sql.Tx) (err error) {
-		windows, err = many(ctx, tx, func(w *breakwater.Window, scan func(...any) error) error {
-			return scan(&w.FacilityID, (*stamp)(&w.Time), &w.PacketsPerSec, &w.BytesPerSec, &w.UniqueSrcIPs, &w.UniqueDestIPs, &w.ProtocolMix,
-				&w.FailedConns, &w.AvgPacketSize, &w.InterArrivalMS, jsonText{&w.Raw})
-		}, `SELECT facility_id, timestamp, packets_per_sec, bytes_per_sec, unique_src_ips, unique_dest_ips, protocol_distribution,
-			failed_connections, avg_packet_size, inter_arrival_time, raw_features FROM network_data
-			WHERE facility_id = $1 AND timestamp >= $2 AND timestamp < $3 ORDER BY timestamp`, facility, stamp(from), stamp(to))
+		windows, err = windowsOf(ctx, tx, facility, from, to)
 		return err
 	})
 	return windows, err
+}
+
+func windowsOf(ctx context.Context, tx *sql.Tx, facility string, from, to time.Time) ([]breakwater.Window, error) {
+	return many(ctx, tx, func(w *breakwater.Window, scan func(...any) error) error {
+		return scan(&w.FacilityID, (*stamp)(&w.Time), &w.PacketsPerSec, &w.BytesPerSec, &w.UniqueSrcIPs, &w.UniqueDestIPs, &w.ProtocolMix,
+			&w.FailedConns, &w.AvgPacketSize, &w.InterArrivalMS, jsonText{&w.Raw})
+	}, `SELECT facility_id, timestamp, packets_per_sec, bytes_per_sec, unique_src_ips, unique_dest_ips, protocol_distribution,
+		failed_connections, avg_packet_size, inter_arrival_time, raw_features FROM network_data
+		WHERE facility_id = $1 AND timestamp >= $2 AND timestamp < $3 ORDER BY timestamp`, facility, stamp(from), stamp(to))
 }
 
 // Detected is what was detected at a facility in [from, to), as far as the alerts' histories list it: time and severity
@@ -33,15 +37,19 @@ func (s *Store) Windows(ctx context.Context, facility string, from, to time.Time
 func (s *Store) Detected(ctx context.Context, facility string, from, to time.Time) ([]breakwater.Detection, error) {
 	var found []breakwater.Detection
 	err := s.view(ctx, "reading what was detected at "+facility, func(tx *sql.Tx) (err error) {
-		found, err = many(ctx, tx, func(d *breakwater.Detection, scan func(...any) error) error {
-			return scan((*stamp)(&d.Time), &d.Severity)
-		}, `SELECT e.time, s.severity FROM alerts a JOIN alert_events e ON e.alert_id = a.id
-			JOIN alert_sources s ON s.alert_id = a.id AND s.model_name = e.author
-			WHERE a.facility_id = $1 AND a.last_seen >= $2 AND a.timestamp < $3 AND e.kind = 'detection' AND e.time >= $2 AND e.time < $3
-			ORDER BY e.time LIMIT 10000`, facility, stamp(from), stamp(to))
+		found, err = detectedAt(ctx, tx, facility, from, to)
 		return err
 	})
 	return found, err
+}
+
+func detectedAt(ctx context.Context, tx *sql.Tx, facility string, from, to time.Time) ([]breakwater.Detection, error) {
+	return many(ctx, tx, func(d *breakwater.Detection, scan func(...any) error) error {
+		return scan((*stamp)(&d.Time), &d.Severity)
+	}, `SELECT e.time, s.severity FROM alerts a JOIN alert_events e ON e.alert_id = a.id
+		JOIN alert_sources s ON s.alert_id = a.id AND s.model_name = e.author
+		WHERE a.facility_id = $1 AND a.last_seen >= $2 AND a.timestamp < $3 AND e.kind = 'detection' AND e.time >= $2 AND e.time < $3
+		ORDER BY e.time LIMIT 10000`, facility, stamp(from), stamp(to))
 }
 
 // Evidence is the seconds before an alert as they were when it was raised, oldest first; none where nothing was known

@@ -119,6 +119,10 @@ func (postgresEngine) reading() sql.TxOptions {
 
 func (postgresEngine) forUpdate() string { return " FOR UPDATE" }
 
+func (postgresEngine) clock() string {
+	return "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
+}
+
 // saveWindows copies what is new. COPY cannot write over what is there, so all else goes as upserts, sent together.
 func (postgresEngine) saveWindows(ctx context.Context, conn *sql.Conn, tx *sql.Tx, windows []breakwater.Window, received time.Time) error {
 	first, last := windows[0].Time, windows[len(windows)-1].Time

@@ -282,20 +282,6 @@ func TestRestart(t *testing.T) {
 
 func underRestarts(t *testing.T, folder string) {
 	s := migrated(t, storetest.Postgres(t))
-	opts, err := os.ReadFile(filepath.Join(folder, "postmaster.opts"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, _, _ := strings.Cut(string(opts), " ")
-	control := func(args ...string) error {
-		args = append([]string{filepath.Join(filepath.Dir(program), "pg_ctl"), "-D", folder, "-l", filepath.Join(filepath.Dir(folder), "server.log"), "-w"}, args...)
-		if os.Geteuid() == 0 {
-			args = append([]string{"runuser", "-u", "postgres", "--"}, args...)
-		}
-		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Dir = "/"
-		return cmd.Run()
-	}
 	kill := func() error {
 		b, err := os.ReadFile(filepath.Join(folder, "postmaster.pid"))
 		if err != nil {
@@ -312,8 +298,8 @@ func underRestarts(t *testing.T, folder string) {
 		name string
 		stop func() error
 	}{
-		{"stopped", func() error { return control("-m", "fast", "stop") }},
-		{"crashed", func() error { return control("-m", "immediate", "stop") }},
+		{"stopped", func() error { return storetest.TryControl("-m", "fast", "stop") }},
+		{"crashed", func() error { return storetest.TryControl("-m", "immediate", "stop") }},
 		{"killed", kill},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -377,7 +363,7 @@ func underRestarts(t *testing.T, folder string) {
 				if seen == 0 {
 					continue
 				}
-				err := control("restart")
+				err := storetest.TryControl("restart")
 				if err == nil {
 					break
 				}

@@ -88,9 +88,10 @@ func (s *Store) RemoveWindows(ctx context.Context, facility string, before time.
 	return nil
 }
 
-// lockFacility locks a facility's row until the transaction ends, as saveFacility does, where there is one.
+// lockFacility locks a facility's row until the transaction ends, as saveFacility does, where there is one. What a node keeps
+// of the facility beside the store is outdated then.
 func lockFacility(ctx context.Context, tx *sql.Tx, id string) (known bool, err error) {
-	r, err := tx.ExecContext(ctx, `UPDATE facilities SET id = id WHERE id = $1`, id)
+	r, err := tx.ExecContext(ctx, `UPDATE facilities SET revision = revision + 1 WHERE id = $1`, id)
 	if err != nil {
 		return false, err
 	}

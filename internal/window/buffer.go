@@ -1,7 +1,8 @@
 package window
 
 import (
-	"fmt"
+	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,201 +13,158 @@ import (
 // ContextSpan is how far back the context of a moment reaches.
 const ContextSpan = 60 * time.Second
 
-// Buffer keeps the last 60 s of every facility in memory: its windows, and the severest detection of each second. It is
-// safe for many goroutines; those of one facility are added one after the other.
-type Buffer struct {
+// notedSpan is how far what was detected is remembered behind the newest of it: that may be ahead of the windows by as
+// much as these reach back.
+const notedSpan = 2 * ContextSpan
+
+// Buffer keeps the last 60 s of every facility: its windows, without process values, of which there may be a thousand a
+// second and which the store has; and the severest detection of each second. It is safe for many goroutines, and, where
+// it is kept outside of the process, for many processes: nobody sees half of an Add or a Begin.
+//
+// Errors are of kind Unavailable: what keeps the seconds cannot be had now, and it may or may not have taken them in.
+// The same call again does no harm.
+type Buffer interface {
+	// Add takes in windows of one facility, in order of time, and what was detected there, and drops what is now older
+	// than 60 s. Windows that are there already, as of a batch that comes again, take the place of what was known from
+	// their time on.
+	//
+	// It reports whether the facility's context begins anew with them: what is known does not reach up to them, as where
+	// nothing is, an older capture is being replayed, or two runs of a sensor are mixed. Then nothing was taken in, for the
+	// next batch would join on to half a context: Begin is told those of before, too.
+	Add(ctx context.Context, facility string, windows []breakwater.Window, found []breakwater.Detection) (anew bool, err error)
+	// Begin makes a facility's context of these windows, in order of time, and detections alone.
+	Begin(ctx context.Context, facility string, windows []breakwater.Window, found []breakwater.Detection) error
+	// Minute is what is kept of a facility, empty where nothing is.
+	Minute(ctx context.Context, facility string) (Minute, error)
+	// Newest are the newest windows of those facilities of which something is kept.
+	Newest(ctx context.Context, facilities []string) (map[string]breakwater.Window, error)
+	// Forget drops what is kept of a facility.
+	Forget(ctx context.Context, facility string) error
+}
+
+// Memory is a Buffer in the memory of this process, for a server that stands alone. It never fails.
+type Memory struct {
 	mu         sync.RWMutex
-	facilities map[string]*minute
+	facilities map[string]*Minute
 }
 
-// minute is what is kept of one facility.
-type minute struct {
-	windows []breakwater.Window           // in order of time, the newest last
-	worst   map[int64]breakwater.Severity // by Unix second
-}
+// NewMemory makes an empty one.
+func NewMemory() *Memory { return &Memory{facilities: map[string]*Minute{}} }
 
-// NewBuffer makes an empty one.
-func NewBuffer() *Buffer {
-	return &Buffer{facilities: map[string]*minute{}}
-}
-
-// Add takes in windows of one facility, in order of time, and drops what is now older than 60 s. Those that are there
-// already, as of a batch that comes again, take the place of what was known from their time on. It reports whether the
-// facility's context begins anew with them: what is known does not reach up to them, as where nothing is, an older capture
-// is being replayed, or two runs of a sensor are mixed.
-func (b *Buffer) Add(facility string, windows []breakwater.Window) (anew bool) {
-	if len(windows) == 0 {
-		return false
-	}
+// Add is Buffer's.
+func (b *Memory) Add(_ context.Context, facility string, windows []breakwater.Window, found []breakwater.Detection) (anew bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	m := b.of(facility)
-	from := windows[0].Time
-	kept := m.windows
-	for len(kept) > 0 && !kept[len(kept)-1].Time.Before(from) {
-		kept = kept[:len(kept)-1]
-	}
-	if anew = len(kept) == 0 || kept[len(kept)-1].End().Before(from); anew {
-		kept = kept[:0]
-		clear(m.worst)
-	}
-	m.windows = append(kept, windows...) // what is read of it is copied
-	m.drop()
-	return anew
-}
-
-// Recall puts what is known from elsewhere, in order of time, before a context that has begun anew.
-func (b *Buffer) Recall(facility string, earlier []breakwater.Window, found []breakwater.Detection) {
-	b.Note(facility, found)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	m := b.of(facility)
-	for len(earlier) > 0 && len(m.windows) > 0 && !earlier[len(earlier)-1].Time.Before(m.windows[0].Time) {
-		earlier = earlier[:len(earlier)-1]
-	}
-	m.windows = slices.Concat(earlier, m.windows)
-	m.drop()
-}
-
-// Note remembers when something was detected, and how severe it was.
-func (b *Buffer) Note(facility string, found []breakwater.Detection) {
-	if len(found) == 0 {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	m := b.of(facility)
-	for i := range found {
-		second := found[i].Time.Unix()
-		if found[i].Severity.Rank() > m.worst[second].Rank() {
-			m.worst[second] = found[i].Severity
-		}
-	}
-	m.drop()
-}
-
-// Forget drops what is kept of a facility.
-func (b *Buffer) Forget(facility string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.facilities, facility)
-}
-
-// of is what is kept of a facility, made where nothing is. The lock is held.
-func (b *Buffer) of(facility string) *minute {
 	m := b.facilities[facility]
+	if len(windows) > 0 {
+		from := windows[0].Time
+		if m == nil {
+			return true, nil
+		}
+		kept := m.Windows
+		for len(kept) > 0 && !kept[len(kept)-1].Time.Before(from) {
+			kept = kept[:len(kept)-1]
+		}
+		if len(kept) == 0 || kept[len(kept)-1].End().Before(from) {
+			return true, nil
+		}
+		m.Windows = kept
+	}
 	if m == nil {
-		m = &minute{worst: map[int64]breakwater.Severity{}}
+		m = &Minute{Worst: map[int64]breakwater.Severity{}}
 		b.facilities[facility] = m
 	}
-	return m
+	m.take(windows, found)
+	return false, nil
 }
 
-// drop forgets what lies more than 60 s back. A detection's second may be ahead of the windows by as much.
-func (m *minute) drop() {
-	if n := len(m.windows); n > 0 {
-		oldest := m.windows[n-1].Time.Add(-ContextSpan)
-		old := 0
-		for !m.windows[old].Time.After(oldest) {
-			old++
-		}
-		m.windows = m.windows[old:]
-	}
-	const span = int64(ContextSpan / time.Second)
-	if len(m.worst) > 2*int(span) {
-		newest := int64(0)
-		for second := range m.worst {
-			newest = max(newest, second)
-		}
-		for second := range m.worst {
-			if newest-second > span {
-				delete(m.worst, second)
-			}
-		}
-	}
+// Begin is Buffer's.
+func (b *Memory) Begin(_ context.Context, facility string, windows []breakwater.Window, found []breakwater.Detection) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := &Minute{Worst: map[int64]breakwater.Severity{}}
+	m.take(windows, found)
+	b.facilities[facility] = m
+	return nil
 }
 
-// Before is the context of a moment: the windows of a facility that ended by t and began at most 60 s before it.
-func (b *Buffer) Before(facility string, t time.Time) breakwater.Context {
-	return b.context(facility, func(w *breakwater.Window) bool { return !w.End().After(t) && t.Sub(w.Time) <= ContextSpan })
-}
-
-// Current is the newest 60 s of a facility.
-func (b *Buffer) Current(facility string) breakwater.Context {
-	return b.context(facility, func(*breakwater.Window) bool { return true })
-}
-
-func (b *Buffer) context(facility string, in func(*breakwater.Window) bool) breakwater.Context {
+// Minute is Buffer's.
+func (b *Memory) Minute(_ context.Context, facility string) (Minute, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	m := b.facilities[facility]
 	if m == nil {
-		return breakwater.Context{}
+		return Minute{}, nil
 	}
-	var seconds []breakwater.Second
-	for i := range m.windows {
-		if w := &m.windows[i]; in(w) {
-			seconds = append(seconds, breakwater.Second{Window: *w})
+	return Minute{Windows: slices.Clone(m.Windows), Worst: maps.Clone(m.Worst)}, nil
+}
+
+// Newest is Buffer's.
+func (b *Memory) Newest(_ context.Context, facilities []string) (map[string]breakwater.Window, error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	newest := make(map[string]breakwater.Window, len(facilities))
+	for _, id := range facilities {
+		if m := b.facilities[id]; m != nil && len(m.Windows) > 0 {
+			newest[id] = m.Windows[len(m.Windows)-1]
 		}
 	}
-	judge(seconds, m.worst)
-	return breakwater.Context{Analysis: describe(seconds), Seconds: seconds}
+	return newest, nil
 }
 
-// The bounds of a second that is like the others of its minute, as multiples of the minute's median. The absolute
-// parts keep a network that is almost silent from being suspicious for ten packets.
-const (
-	judged     = 10 // seconds that must be known before one of them can be unlike the others
-	times      = 3
-	packetsOff = 10
-	hostsOff   = 5
-)
+// Forget is Buffer's.
+func (b *Memory) Forget(_ context.Context, facility string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.facilities, facility)
+	return nil
+}
 
-// judge says of each second how it stands: an attack where something severe was detected in it; suspicious where
-// something else was, or where its packets are over three times the median of the minute or under a third of it, or
-// the addresses sent to or the connections that failed are over three times theirs; else normal.
-func judge(seconds []breakwater.Second, worst map[int64]breakwater.Severity) {
-	packets, hosts, failed := make([]float64, len(seconds)), make([]float64, len(seconds)), make([]float64, len(seconds))
-	for i := range seconds {
-		w := &seconds[i]
-		packets[i], hosts[i], failed[i] = w.PacketsPerSec, float64(w.UniqueDestIPs), float64(w.FailedConns)
+// take adds windows that come after those that are there, and what was detected.
+func (m *Minute) take(windows []breakwater.Window, found []breakwater.Detection) {
+	for i := range windows {
+		m.Windows = append(m.Windows, Kept(windows[i]))
 	}
-	p, h, f := median(packets), median(hosts), median(failed)
-	for i := range seconds {
-		s := &seconds[i]
-		off := s.PacketsPerSec > times*p+packetsOff || s.PacketsPerSec < p/times-packetsOff ||
-			float64(s.UniqueDestIPs) > times*h+hostsOff || float64(s.FailedConns) > times*f+hostsOff
-		switch found := worst[s.Time.Unix()]; {
-		case found.Rank() >= breakwater.High.Rank():
-			s.Status = breakwater.Attacked
-		case found != "" || off && len(seconds) >= judged:
-			s.Status = breakwater.Suspicious
-		default:
-			s.Status = breakwater.Normal
+	if n := len(m.Windows); n > 0 {
+		oldest := m.Windows[n-1].Time.Add(-ContextSpan)
+		old := 0
+		for !m.Windows[old].Time.After(oldest) {
+			old++
+		}
+		m.Windows = m.Windows[old:]
+	}
+	for second, severity := range Severest(found) {
+		if severity.Rank() > m.Worst[second].Rank() {
+			m.Worst[second] = severity
 		}
 	}
+	dropNoted(m.Worst)
 }
 
-// median is the middle one, of an even number the lower of the two; 0 of none. It sorts a copy.
-func median(of []float64) float64 {
-	if len(of) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(of))
-	return sorted[(len(sorted)-1)/2]
+// Kept is as much of a window as a Buffer keeps.
+func Kept(w breakwater.Window) breakwater.Window {
+	w.Time, w.Raw.Values = w.Time.UTC(), nil
+	return w
 }
 
-// describe says in one sentence how the network looked in the given seconds, "" for none.
-func describe(seconds []breakwater.Second) string {
-	if len(seconds) == 0 {
-		return ""
+// Severest is the severest detection of each Unix second, as far back as a Buffer remembers.
+func Severest(found []breakwater.Detection) map[int64]breakwater.Severity {
+	worst := make(map[int64]breakwater.Severity, min(len(found), int(notedSpan/time.Second)))
+	for i := range found {
+		second := found[i].Time.Unix()
+		if found[i].Severity.Rank() > worst[second].Rank() {
+			worst[second] = found[i].Severity
+		}
 	}
-	low, high, hosts, failed := seconds[0].PacketsPerSec, seconds[0].PacketsPerSec, 0, 0
-	for _, w := range seconds {
-		low, high = min(low, w.PacketsPerSec), max(high, w.PacketsPerSec)
-		hosts = max(hosts, w.UniqueSrcIPs)
-		failed += w.FailedConns
+	dropNoted(worst)
+	return worst
+}
+
+// dropNoted forgets what was detected longer ago than is remembered.
+func dropNoted(worst map[int64]breakwater.Severity) {
+	if len(worst) < 2 {
+		return
 	}
-	return fmt.Sprintf("In the %d s before: %.0f–%.0f packets/s, at most %d sending hosts a second, %d failed connections.",
-		len(seconds), low, high, hosts, failed)
+	newest := slices.Max(slices.Collect(maps.Keys(worst)))
+	maps.DeleteFunc(worst, func(second int64, _ breakwater.Severity) bool { return newest-second >= int64(notedSpan/time.Second) })
 }

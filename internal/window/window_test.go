@@ -73,46 +73,6 @@ func TestBuilderBoundsSilence(t *testing.T) {
 	}
 }
 
-func TestBufferKeepsAMinute(t *testing.T) {
-	t.Parallel()
-	b := NewBuffer()
-	for s := range 200 {
-		if anew := b.Add("north", []breakwater.Window{{FacilityID: "north", Time: at(float64(s)), PacketsPerSec: float64(s)}}); anew != (s == 0) {
-			t.Errorf("second %d: anew %t", s, anew)
-		}
-	}
-	got := b.Before("north", at(200)).Seconds
-	if len(got) != 60 || got[0].PacketsPerSec != 140 || got[59].PacketsPerSec != 199 {
-		t.Fatalf("%d windows from %v on, want the 60 from 140 to 199", len(got), got[0].PacketsPerSec)
-	}
-	if got := b.Before("north", at(150.5)).Seconds; len(got) != 10 {
-		t.Errorf("%d windows before 150.5 s, want the 10 that had ended", len(got))
-	}
-	if got := b.Current("south"); len(got.Seconds) != 0 || got.Analysis != "" {
-		t.Errorf("another facility has %+v", got)
-	}
-	// A batch that comes again takes back what came after it, and keeps what came before.
-	if b.Add("north", []breakwater.Window{{Time: at(180), PacketsPerSec: 7}, {Time: at(181)}}) {
-		t.Error("a batch that came again began anew")
-	}
-	if got := b.Current("north").Seconds; len(got) != 42 || got[40].PacketsPerSec != 7 || !got[39].Time.Equal(at(179)) {
-		t.Errorf("after a batch came again: %d windows, want those of 140 to 181", len(got))
-	}
-	if !b.Add("north", []breakwater.Window{{Time: at(190)}}) || len(b.Current("north").Seconds) != 1 {
-		t.Error("what does not join on to what is known went on with it")
-	}
-	if !b.Add("north", []breakwater.Window{{Time: at(10)}}) {
-		t.Error("an older capture went on where the newer one was")
-	}
-	if got, want := b.Before("north", at(11)).Analysis, "In the 1 s before: 0–0 packets/s, at most 0 sending hosts a second, 0 failed connections."; got != want {
-		t.Errorf("analysis: %q, want %q", got, want)
-	}
-	b.Recall("north", []breakwater.Window{{Time: at(8)}, {Time: at(9)}, {Time: at(10), PacketsPerSec: 99}}, nil)
-	if got := b.Current("north").Seconds; len(got) != 3 || got[2].PacketsPerSec != 0 {
-		t.Errorf("after recalling two seconds and one that is there: %d windows", len(got))
-	}
-}
-
 func TestStanding(t *testing.T) {
 	t.Parallel()
 	calm := func(n int) []breakwater.Window {
@@ -139,13 +99,12 @@ func TestStanding(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			b, windows := NewBuffer(), calm(20)
-			c.change(&windows[19])
-			b.Add("north", windows)
+			m := Minute{Windows: calm(20)}
+			c.change(&m.Windows[19])
 			if c.found != "" {
-				b.Note("north", []breakwater.Detection{{Time: at(19.5), Severity: c.found}, {Time: at(19.6), Severity: breakwater.Low}})
+				m.Worst = Severest([]breakwater.Detection{{Time: at(19.5), Severity: c.found}, {Time: at(19.6), Severity: breakwater.Low}})
 			}
-			got := b.Before("north", at(20)).Seconds
+			got := m.Before(at(20)).Seconds
 			for i, s := range got {
 				want := breakwater.Normal
 				if i == 19 {
@@ -158,10 +117,9 @@ func TestStanding(t *testing.T) {
 		})
 	}
 	// Of a few seconds none can be unlike the others.
-	b, few := NewBuffer(), calm(9)
+	few := calm(9)
 	few[8].PacketsPerSec = 5000
-	b.Add("north", few)
-	if got := b.Current("north").Seconds[8].Status; got != breakwater.Normal {
+	if got := (Minute{Windows: few}).Current().Seconds[8].Status; got != breakwater.Normal {
 		t.Errorf("of nine seconds one is %s", got)
 	}
 }

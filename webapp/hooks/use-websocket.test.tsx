@@ -101,6 +101,17 @@ describe("messages", () => {
     expect(cache.getQueryData(demoStatus.queryKey)!.scenarios).toHaveLength(1);
   });
 
+  test("of which some are missing, says the server, are asked for again", async () => {
+    open();
+    await wait(100);
+    for (const [channel, key] of [["alerts", "alerts"], ["fl_status", "fl"], ["predictions", "predictions"], ["system", "system status"]] as const) {
+      again = [];
+      publish({ channel, type: `${channel}_reload`, data: {} } as { channel: string });
+      await wait(5_000);
+      expect(again).toContain(key);
+    }
+  });
+
   test("that are none of ours are let be", async () => {
     open();
     await wait(100);

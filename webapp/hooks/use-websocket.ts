@@ -19,7 +19,7 @@ import { useEffect, useSyncExternalStore } from "react";
 import { isAlertMessage, LiveAlerts } from "@/lib/alerts";
 import { isDemoMessage, LiveDemo } from "@/lib/demo";
 import { health } from "@/lib/health";
-import { Reloads } from "@/lib/live";
+import { isMessage, Reloads } from "@/lib/live";
 import { isPredictionMessage, LivePredictions } from "@/lib/predictions";
 import { isRoundMessage, LiveRounds } from "@/lib/rounds";
 import { isSystemMessage, LiveSystem } from "@/lib/system";
@@ -128,7 +128,8 @@ function open(cache: QueryClient): () => void {
   };
   const subscriptions = Object.entries(channels).map(([name, { take, reload }]) => {
     const channel = client.newSubscription(name);
-    channel.on("publication", ({ data }) => take(data));
+    // Where Redis, over which servers share the channels, was away, the server says that messages are missing.
+    channel.on("publication", ({ data }) => (isMessage(data, [`${name}_reload`]) ? reload() : take(data)));
     channel.on("subscribed", ({ wasRecovering, recovered }) => {
       // What was missed comes as publications right after this. Otherwise (also on the first connection, which opens
       // later than the first answer was asked for) only asking again is certain.

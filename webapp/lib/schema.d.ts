@@ -268,7 +268,7 @@ export interface paths {
         };
         /**
          * The newest minute of a facility
-         * @description Empty where nothing came since the server was started. A second is an attack where something of high or critical severity was detected in it; suspicious where something else was, or where its packets are over three times the minute's median (and 10 more) or under a third of it, or its destinations or failed connections are over three times theirs (and 5 more); else normal.
+         * @description Empty where nothing came yet or, where REDIS_URL is set, for an hour. A second is an attack where something of high or critical severity was detected in it; suspicious where something else was, or where its packets are over three times the minute's median (and 10 more) or under a third of it, or its destinations or failed connections are over three times theirs (and 5 more); else normal.
          */
         get: operations["get-current-context"];
         put?: never;
@@ -912,7 +912,7 @@ export interface paths {
         put?: never;
         /**
          * Feed in Suricata's EVE log
-         * @description flow, dns and modbus become events; an alert becomes a detection of model `suricata:` and the signature's id. Other event types are counted as ignored. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing.
+         * @description flow, dns and modbus become events; an alert becomes a detection of model `suricata:` and the signature's id. Other event types are counted as ignored. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing. Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile.
          */
         post: operations["ingest-eve"];
         delete?: never;
@@ -932,7 +932,7 @@ export interface paths {
         put?: never;
         /**
          * Feed in decoded events
-         * @description They go through windows and detectors as if they had been decoded here; each counts as one packet. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing.
+         * @description They go through windows and detectors as if they had been decoded here; each counts as one packet. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing. Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile.
          */
         post: operations["ingest-events"];
         delete?: never;
@@ -972,7 +972,7 @@ export interface paths {
         put?: never;
         /**
          * Feed in a capture
-         * @description The packets go through the way of the data while the body arrives, so a body may be of any length and as slow as the traffic was. A capture that is cut short is taken up to there, and the answer says so. The same capture twice gives the same alerts with the same counts.
+         * @description The packets go through the way of the data while the body arrives, so a body may be of any length and as slow as the traffic was. A capture that is cut short is taken up to there, and the answer says so. The same capture twice gives the same alerts with the same counts. Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile.
          */
         post: operations["ingest-pcap"];
         delete?: never;
@@ -992,7 +992,7 @@ export interface paths {
         put?: never;
         /**
          * Feed in Zeek logs
-         * @description Logs written as JSON: conn, dns, modbus, dnp3, and ICSNPP's modbus_detailed (of it and modbus give one). Rows of other logs are counted as ignored. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing.
+         * @description Logs written as JSON: conn, dns, modbus, dnp3, and ICSNPP's modbus_detailed (of it and modbus give one). Rows of other logs are counted as ignored. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing. Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile.
          */
         post: operations["ingest-zeek"];
         delete?: never;
@@ -1375,7 +1375,7 @@ export interface paths {
         };
         /**
          * The whole system at a glance
-         * @description Worked out when this is asked. At most 1,000 facilities are listed.
+         * @description Worked out when this is asked, and the same whichever node is. At most 1,000 facilities are listed.
          */
         get: operations["get-system-status"];
         put?: never;
@@ -3344,7 +3344,7 @@ export interface components {
             name: string;
             /**
              * Format: double
-             * @description Packets in its newest second; 0 where it is silent.
+             * @description Packets in the newest second that came of it; 0 where it is silent.
              * @example 42
              */
             packets_per_sec: number;
@@ -3356,7 +3356,7 @@ export interface components {
             status: "active" | "silent";
             /**
              * Format: int64
-             * @description Grows with each change of its status: Unix milliseconds of the last one since this server was started, 0 where there was none.
+             * @description Grows with each change of its status: Unix milliseconds of the last one, 0 where there was none.
              * @example 1772352000000
              */
             version: number;
@@ -3539,6 +3539,11 @@ export interface components {
              * @example 0.1.0
              */
             version: string;
+            /**
+             * @description What is wrong though the server is well, as several nodes whose listeners do not hear of each other.
+             * @example []
+             */
+            warnings?: string[];
         };
         Incident: {
             /**
@@ -3717,13 +3722,13 @@ export interface components {
             dropped: number;
             /**
              * Format: double
-             * @description Events taken in per second, mean of the last 10 seconds of wall time: messages decoded here, or windows and detections where a sensor sends only those.
+             * @description Events taken in per second, mean of the last 10 seconds of wall time, over all nodes: messages decoded here, or windows and detections where a sensor sends only those.
              * @example 1200.5
              */
             events_per_sec: number;
             /**
              * Format: int64
-             * @description Batches that have come and are not saved yet.
+             * @description Batches that have come, to any node, and are not saved yet.
              * @example 0
              */
             lag: number;
@@ -10292,6 +10297,15 @@ export interface operations {
             };
             /** @description Unauthorized */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -93,6 +93,31 @@ func ServerURL(t testing.TB) *url.URL {
 	return u
 }
 
+// Control lets pg_ctl do something with the server, which must be this test's alone: see TestRestart of package store.
+func Control(t testing.TB, args ...string) {
+	t.Helper()
+	if err := TryControl(args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TryControl is Control, where it may fail.
+func TryControl(args ...string) error {
+	folder := os.Getenv("BREAKWATER_TEST_POSTGRES")
+	opts, err := os.ReadFile(filepath.Join(folder, "postmaster.opts"))
+	if err != nil {
+		return err
+	}
+	program, _, _ := strings.Cut(string(opts), " ")
+	args = append([]string{filepath.Join(filepath.Dir(program), "pg_ctl"), "-D", folder, "-l", filepath.Join(filepath.Dir(folder), "server.log"), "-w"}, args...)
+	if os.Geteuid() == 0 {
+		args = append([]string{"runuser", "-u", "postgres", "--"}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = "/"
+	return cmd.Run()
+}
+
 func needServer(t testing.TB) {
 	t.Helper()
 	if os.Getenv(server) == "" {
