@@ -42,7 +42,12 @@ func program(t *testing.T, dir string, args ...string) *exec.Cmd {
 // serve starts a server on the database in dir and gives its address.
 func serve(t *testing.T, dir string) (*exec.Cmd, string) {
 	t.Helper()
-	cmd := program(t, dir, "serve")
+	return serving(t, program(t, dir, "serve"))
+}
+
+// serving starts a server and gives its address.
+func serving(t *testing.T, cmd *exec.Cmd) (*exec.Cmd, string) {
+	t.Helper()
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -118,7 +118,11 @@ func (c *ReplayCmd) feed(ctx context.Context, std streams, server *client.Client
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(std.err, "%s: %d packets, %d events, %d detections\n", file, took.Accepted, took.Events, took.Detections)
+	if took.Forwarded {
+		fmt.Fprintf(std.err, "%s: %d packets; the server's nodes analyse them from Kafka\n", file, took.Accepted)
+	} else {
+		fmt.Fprintf(std.err, "%s: %d packets, %d events, %d detections\n", file, took.Accepted, took.Events, took.Detections)
+	}
 	for _, e := range took.Errors {
 		return &breakwater.Error{Kind: breakwater.Invalid, Message: file + ": " + e.Detail}
 	}

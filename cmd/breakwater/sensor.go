@@ -34,13 +34,14 @@ type SensorCmd struct {
 	SpoolMiB   int64         `name:"spool-mib" default:"256" help:"The most MiB that may wait. Beyond, the oldest seconds are given up first, detections last."`
 	Federation bool          `default:"true" negatable:"" help:"Train in the server's federation, on what is seen here."`
 	serverFlags
+	app.Kafka `embed:""`
 	LogLevel  string `name:"log-level" env:"LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 	LogFormat string `name:"log-format" env:"LOG_FORMAT" default:"text" help:"text or json."`
 }
 
 // Help shows examples.
 func (SensorCmd) Help() string {
-	return "Examples:\n\n  breakwater sensor --iface eth1 --facility north --server https://breakwater.example --learn 24h\n  breakwater sensor --pcap /var/captures --facility north"
+	return "Examples:\n\n  breakwater sensor --iface eth1 --facility north --server https://breakwater.example --learn 24h\n  breakwater sensor --pcap /var/captures --facility north\n  KAFKA_BOOTSTRAP_SERVERS=broker:9092 breakwater sensor --iface eth1 --facility north"
 }
 
 // Run taps until the traffic ends or it is asked to stop.
@@ -92,6 +93,15 @@ func (c *SensorCmd) Run(ctx context.Context, std streams) error {
 			}
 			changed.Store(setup)
 		}}
+	if c.Kafka.On() {
+		cluster, err := c.Kafka.Open("", log)
+		if err != nil {
+			return settings(err)
+		}
+		defer cluster.Close()
+		go cluster.Prepare(ctx)
+		uplink.Send = cluster.SendBatches
+	}
 	uplink.Begin(ctx)
 	send, train, err := c.federation(server, spool.Put, uplink.Changed, log)
 	if err != nil {
@@ -146,6 +156,9 @@ func (c *SensorCmd) check() (speed float64, err error) {
 	if (c.Iface == "") == (c.Pcap == "") {
 		return 0, usage("say what to listen to: --iface IFACE or --pcap PATH")
 	}
+	if err := c.Kafka.Check(); err != nil {
+		return 0, usageError{err}
+	}
 	if c.Learn < 0 {
 		return 0, usage("--learn=%s: a length of time like 300s is accepted", c.Learn)
 	}
@@ -169,6 +182,10 @@ func (c *SensorCmd) end(ctx context.Context, std streams, spool *client.Spool, u
 	err := spool.Empty(wait)
 	for pause := time.Second; err == nil; {
 		if err = uplink.Goodbye(wait); err == nil || breakwater.KindOf(err) != breakwater.Unavailable {
+			break
+		}
+		if c.Kafka.On() { // what it found is sent: it need not know a server
+			err = nil
 			break
 		}
 		select {

@@ -59,19 +59,35 @@ func (s *server) alertChangeRoutes(h huma.API) {
 const learnWords = "With learn, what its sources found new is normal for the facility from now on: a device, a pair, who writes, who sends malformed messages. " +
 	"The history says what was learned. Where an alert keeps too little to learn it (a function, addresses, how much), the change is refused with the reason. Models learn when they are trained."
 
-type alertReport struct {
-	Body struct {
-		FacilityID      string              `json:"facility_id" example:"plant-1" doc:"The facility it is about: 1 to 64 of a-z, 0-9, _ and -."`
-		Asset           string              `json:"asset,omitempty" maxLength:"64" example:"10.0.0.11" doc:"What it is about: an IP address, else a MAC address."`
-		Severity        breakwater.Severity `json:"severity" enum:"critical,high,medium,low" example:"high" doc:"How much it matters."`
-		Title           string              `json:"title" minLength:"1" maxLength:"200" example:"Firmware changed" doc:"What happened, in a few words."`
-		Description     string              `json:"description" maxLength:"4000" example:"The firmware of 10.0.0.11 is not the one that was approved." doc:"Who did what to whom, with figures."`
-		Sources         []reportSource      `json:"sources" minItems:"1" maxItems:"32" nullable:"false" doc:"Which detector of which layer said what."`
-		AttackType      string              `json:"attack_type,omitempty" pattern:"^T[0-9]{4}(\\.[0-9]{3})?$" patternDescription:"a technique's id like T0855 or T0855.001" example:"T0839" doc:"ATT&CK for ICS id of the technique."`
-		AttackName      string              `json:"attack_name,omitempty" maxLength:"200" example:"Module Firmware" doc:"The technique's name."`
-		ContextAnalysis string              `json:"context_analysis,omitempty" maxLength:"4000" example:"Two packets a second from the engineering station." doc:"How the network looked before."`
-		ExternalID      string              `json:"external_id,omitempty" maxLength:"128" example:"siem-4711" doc:"What the detector calls the alert."`
+type alertReport struct{ Body reportedAlert }
+
+// reportedAlert is an alert as a detector outside tells of it.
+type reportedAlert struct {
+	FacilityID      string              `json:"facility_id" example:"plant-1" doc:"The facility it is about: 1 to 64 of a-z, 0-9, _ and -."`
+	Asset           string              `json:"asset,omitempty" maxLength:"64" example:"10.0.0.11" doc:"What it is about: an IP address, else a MAC address."`
+	Severity        breakwater.Severity `json:"severity" enum:"critical,high,medium,low" example:"high" doc:"How much it matters."`
+	Title           string              `json:"title" minLength:"1" maxLength:"200" example:"Firmware changed" doc:"What happened, in a few words."`
+	Description     string              `json:"description" maxLength:"4000" example:"The firmware of 10.0.0.11 is not the one that was approved." doc:"Who did what to whom, with figures."`
+	Sources         []reportSource      `json:"sources" minItems:"1" maxItems:"32" nullable:"false" doc:"Which detector of which layer said what."`
+	AttackType      string              `json:"attack_type,omitempty" pattern:"^T[0-9]{4}(\\.[0-9]{3})?$" patternDescription:"a technique's id like T0855 or T0855.001" example:"T0839" doc:"ATT&CK for ICS id of the technique."`
+	AttackName      string              `json:"attack_name,omitempty" maxLength:"200" example:"Module Firmware" doc:"The technique's name."`
+	ContextAnalysis string              `json:"context_analysis,omitempty" maxLength:"4000" example:"Two packets a second from the engineering station." doc:"How the network looked before."`
+	ExternalID      string              `json:"external_id,omitempty" maxLength:"128" example:"siem-4711" doc:"What the detector calls the alert."`
+}
+
+func (b *reportedAlert) alert() (*breakwater.Alert, error) {
+	r := breakwater.Report{
+		FacilityID: b.FacilityID, Asset: b.Asset, Severity: b.Severity, Title: b.Title, Description: b.Description,
+		AttackType: b.AttackType, AttackName: b.AttackName, ContextAnalysis: b.ContextAnalysis, ExternalID: b.ExternalID,
 	}
+	for _, src := range b.Sources {
+		one := breakwater.Source{Layer: src.Layer, Model: src.Model, Confidence: src.Confidence, DetectedAt: src.DetectionTime, Evidence: src.Evidence, ContextEvidence: src.ContextEvidence}
+		if src.Conversation != nil {
+			one.Talk = breakwater.Conversation(*src.Conversation)
+		}
+		r.Sources = append(r.Sources, one)
+	}
+	return r.Alert()
 }
 
 type reportSource struct {
@@ -93,19 +109,7 @@ type reportConversation struct {
 }
 
 func (s *server) reportAlert(ctx context.Context, in *alertReport) (*alertAnswer, error) {
-	b := in.Body
-	r := breakwater.Report{
-		FacilityID: b.FacilityID, Asset: b.Asset, Severity: b.Severity, Title: b.Title, Description: b.Description,
-		AttackType: b.AttackType, AttackName: b.AttackName, ContextAnalysis: b.ContextAnalysis, ExternalID: b.ExternalID,
-	}
-	for _, src := range b.Sources {
-		one := breakwater.Source{Layer: src.Layer, Model: src.Model, Confidence: src.Confidence, DetectedAt: src.DetectionTime, Evidence: src.Evidence, ContextEvidence: src.ContextEvidence}
-		if src.Conversation != nil {
-			one.Talk = breakwater.Conversation(*src.Conversation)
-		}
-		r.Sources = append(r.Sources, one)
-	}
-	a, err := r.Alert()
+	a, err := in.Body.alert()
 	if err != nil {
 		return nil, err
 	}

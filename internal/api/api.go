@@ -43,6 +43,9 @@ type Config struct {
 	// Ingest feeds one capture through the way of the data. With an error it still returns what came before it. Its
 	// context does not end when the client goes away: the body ends then, and what was read is kept.
 	Ingest func(context.Context, IngestRequest) (IngestResult, error)
+	// Forward takes one request's capture or log (kind pcap, events, zeek or eve) to the node that has the facility: each Write
+	// is a part that can be read by itself, Close its end, after which nothing of it is lost. nil: it is analysed here.
+	Forward func(ctx context.Context, kind, facility string, learn time.Duration) io.WriteCloser
 	// Flow is the way of the data: it takes batches and logs, and knows the rules and each facility's last minute.
 	Flow *pipeline.Server
 	// Federation runs rounds here; nil: none are run.
@@ -75,6 +78,7 @@ type IngestRequest struct {
 // IngestResult is what became of a capture.
 type IngestResult struct {
 	Packets, Events, Windows, Detections int64
+	Forwarded                            bool // the packets are on their way to the node that analyses them: only they are counted
 }
 
 // documentVersion is the version of the API: the first number grows when a client must change.

@@ -145,20 +145,29 @@ func (s *server) roundHistory(ctx context.Context, f *historyFilter) (*response[
 
 type roundReport struct {
 	ID   int64 `path:"id" minimum:"1" maximum:"9007199254740991" example:"7" doc:"The round's id, as the engine chooses it."`
-	Body struct {
-		Number          int64            `json:"round_number" minimum:"1" maximum:"9007199254740991" example:"7" doc:"Its number, from 1; greater than those of all rounds before."`
-		Phase           breakwater.Phase `json:"phase" enum:"distributing,training,aggregating" example:"training" doc:"What it does at present."`
-		Progress        float64          `json:"progress" minimum:"0" maximum:"100" example:"42.5" doc:"How far it is, 0 to 100."`
-		Accuracy        *float64         `json:"model_accuracy,omitempty" minimum:"0" maximum:"1" example:"0.94" doc:"The model's accuracy, 0 to 1. This and what follows stays as it was where it is absent."`
-		Epsilon         *float64         `json:"epsilon,omitempty" minimum:"0" example:"1.2" doc:"Privacy spent, as the engine's accountant says."`
-		Delta           *float64         `json:"delta,omitempty" minimum:"0" maximum:"1" example:"0.00001" doc:"The delta that epsilon holds for."`
-		DataSize        *int64           `json:"data_size,omitempty" minimum:"0" maximum:"9007199254740991" example:"1048576" doc:"Bytes sent in this round so far."`
-		Encryption      *string          `json:"encryption,omitempty" maxLength:"200" example:"secure aggregation over TLS 1.3" doc:"How updates are protected on their way."`
-		BudgetRemaining *float64         `json:"privacy_budget_remaining,omitempty" minimum:"0" example:"6.8" doc:"The epsilon that may still be spent."`
-		ClientsActive   *int             `json:"clients_active,omitempty" minimum:"0" maximum:"1000000" example:"6" doc:"Clients that take part; goes with total_clients. Where both are absent, clients that reported in the round are counted."`
-		TotalClients    *int             `json:"total_clients,omitempty" minimum:"0" maximum:"1000000" example:"6" doc:"Clients that were asked to."`
-		Clients         []roundClient    `json:"clients,omitempty" maxItems:"1000" nullable:"false" doc:"Clients that report with it, each as PUT /api/fl/clients/{id} takes it."`
-	}
+	Body reportedRound
+}
+
+// reportedRound is what another engine says of its round.
+type reportedRound struct {
+	Number          int64            `json:"round_number" minimum:"1" maximum:"9007199254740991" example:"7" doc:"Its number, from 1; greater than those of all rounds before."`
+	Phase           breakwater.Phase `json:"phase" enum:"distributing,training,aggregating" example:"training" doc:"What it does at present."`
+	Progress        float64          `json:"progress" minimum:"0" maximum:"100" example:"42.5" doc:"How far it is, 0 to 100."`
+	Accuracy        *float64         `json:"model_accuracy,omitempty" minimum:"0" maximum:"1" example:"0.94" doc:"The model's accuracy, 0 to 1. This and what follows stays as it was where it is absent."`
+	Epsilon         *float64         `json:"epsilon,omitempty" minimum:"0" example:"1.2" doc:"Privacy spent, as the engine's accountant says."`
+	Delta           *float64         `json:"delta,omitempty" minimum:"0" maximum:"1" example:"0.00001" doc:"The delta that epsilon holds for."`
+	DataSize        *int64           `json:"data_size,omitempty" minimum:"0" maximum:"9007199254740991" example:"1048576" doc:"Bytes sent in this round so far."`
+	Encryption      *string          `json:"encryption,omitempty" maxLength:"200" example:"secure aggregation over TLS 1.3" doc:"How updates are protected on their way."`
+	BudgetRemaining *float64         `json:"privacy_budget_remaining,omitempty" minimum:"0" example:"6.8" doc:"The epsilon that may still be spent."`
+	ClientsActive   *int             `json:"clients_active,omitempty" minimum:"0" maximum:"1000000" example:"6" doc:"Clients that take part; goes with total_clients. Where both are absent, clients that reported in the round are counted."`
+	TotalClients    *int             `json:"total_clients,omitempty" minimum:"0" maximum:"1000000" example:"6" doc:"Clients that were asked to."`
+	Clients         []roundClient    `json:"clients,omitempty" maxItems:"1000" nullable:"false" doc:"Clients that report with it, each as PUT /api/fl/clients/{id} takes it."`
+}
+
+func (b *reportedRound) report() breakwater.RoundReport {
+	return breakwater.RoundReport{Number: b.Number, Phase: b.Phase, Progress: b.Progress, Accuracy: b.Accuracy,
+		Epsilon: b.Epsilon, Delta: b.Delta, DataSize: b.DataSize, Encryption: b.Encryption, BudgetRemaining: b.BudgetRemaining,
+		ClientsActive: b.ClientsActive, TotalClients: b.TotalClients}
 }
 
 // ClientState is what a client's report says of it. Its name is exported because huma sees no other embedded fields.
@@ -189,9 +198,7 @@ func (s *server) reportRound(ctx context.Context, in *roundReport) (*response[*b
 	for i := range b.Clients {
 		clients[i] = b.Clients[i].client(b.Clients[i].ID)
 	}
-	r, changed, err := s.Store.ReportRound(ctx, in.ID, breakwater.RoundReport{Number: b.Number, Phase: b.Phase, Progress: b.Progress, Accuracy: b.Accuracy,
-		Epsilon: b.Epsilon, Delta: b.Delta, DataSize: b.DataSize, Encryption: b.Encryption, BudgetRemaining: b.BudgetRemaining,
-		ClientsActive: b.ClientsActive, TotalClients: b.TotalClients}, clients, now())
+	r, changed, err := s.Store.ReportRound(ctx, in.ID, b.report(), clients, now())
 	if err != nil {
 		return nil, err
 	}

@@ -24,11 +24,28 @@ func (s *server) ingestRoutes(h huma.API) {
 			elsewhere,
 		RequestBody: &huma.RequestBody{Required: true, Description: "A capture file: `curl --data-binary @FILE`.",
 			Content: map[string]*huma.MediaType{"application/vnd.tcpdump.pcap": binary, "application/octet-stream": binary}},
-		Errors: []int{http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
+		Responses: map[string]*huma.Response{"202": sameBody(h, ingested{}, forwardedWords)},
+		Errors:    []int{http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
 	}, s.ingestPcap)
 }
 
-const elsewhere = "Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile."
+const elsewhere = "Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile, unless they share their work through Kafka."
+
+// forwardedWords are of an answer that comes before the analysis.
+const forwardedWords = "The nodes share their work through Kafka: what was accepted is kept there and is analysed by the node that has the facility. events, windows and detections are not known yet, and 0."
+
+// taken answers 200 where the traffic was analysed and 202 where it is on its way to who does that.
+type taken[T any] struct {
+	Status int
+	Body   T
+}
+
+func answerTaken[T any](forwarded bool, body T) *taken[T] {
+	if forwarded {
+		return &taken[T]{http.StatusAccepted, body}
+	}
+	return &taken[T]{http.StatusOK, body}
+}
 
 // idleTimeout is how long a client may send nothing: a capture fed in at its own pace has quiet minutes.
 const idleTimeout = 5 * time.Minute
@@ -46,6 +63,7 @@ type ingested struct {
 	Events     int64         `json:"events" minimum:"0" example:"2400" doc:"Messages and changes of connections decoded from them."`
 	Windows    int64         `json:"windows" minimum:"0" example:"60" doc:"Seconds of traffic they filled."`
 	Detections int64         `json:"detections" minimum:"0" example:"3" doc:"Detections they gave, before those of one asset became alerts; a replayed capture gives them again."`
+	Forwarded  bool          `json:"forwarded" example:"false" doc:"Whether it is analysed later, by the node that has the facility."`
 }
 
 type ingestError struct {
@@ -53,7 +71,7 @@ type ingestError struct {
 	Detail string `json:"detail" example:"capture ends in the middle of packet 1201" doc:"What is wrong with it."`
 }
 
-func (s *server) ingestPcap(ctx context.Context, p *pcapRequest) (*response[ingested], error) {
+func (s *server) ingestPcap(ctx context.Context, p *pcapRequest) (*taken[ingested], error) {
 	request := IngestRequest{FacilityID: p.FacilityID, Body: p.body, Name: "the uploaded capture"}
 	if err := breakwater.CheckFacilityID(p.FacilityID); err != nil {
 		return nil, err
@@ -71,11 +89,11 @@ func (s *server) ingestPcap(ctx context.Context, p *pcapRequest) (*response[inge
 	}
 
 	result, err := s.Ingest(context.WithoutCancel(ctx), request)
-	done := ingested{Accepted: result.Packets, Errors: []ingestError{}, Events: result.Events, Windows: result.Windows, Detections: result.Detections}
+	done := ingested{Accepted: result.Packets, Errors: []ingestError{}, Events: result.Events, Windows: result.Windows, Detections: result.Detections, Forwarded: result.Forwarded}
 	broken := p.body.err // what ended the body, where it was not its end
 	switch {
 	case err == nil && broken == nil:
-		return &response[ingested]{done}, nil
+		return answerTaken(result.Forwarded, done), nil
 	case errors.Is(broken, errTooLarge):
 		return nil, tooLarge(s.MaxIngestBytes, result.Packets)
 	case broken == nil && breakwater.KindOf(err) != breakwater.Invalid:
@@ -94,7 +112,7 @@ func (s *server) ingestPcap(ctx context.Context, p *pcapRequest) (*response[inge
 		detail = fmt.Sprintf("%s after packet %d", bodyEnded(broken), result.Packets)
 	}
 	done.Rejected, done.Errors = 1, []ingestError{{Line: result.Packets + 1, Detail: detail}}
-	return &response[ingested]{done}, nil
+	return answerTaken(result.Forwarded, done), nil
 }
 
 func tooLarge(limit, packets int64) error {

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
+	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -27,9 +29,13 @@ func (s *server) rowRoutes(h huma.API) {
 	errs := []int{http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
 	operation := func(id, path, summary, description, what string) huma.Operation {
 		text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Description: what}}
-		return huma.Operation{OperationID: id, Method: http.MethodPost, Path: "/api/ingest/" + path, Tags: []string{"Ingest"},
+		op := huma.Operation{OperationID: id, Method: http.MethodPost, Path: "/api/ingest/" + path, Tags: []string{"Ingest"},
 			Summary: summary, Description: description, Errors: errs,
 			RequestBody: &huma.RequestBody{Description: what + " An empty body is no rows.", Content: map[string]*huma.MediaType{"application/x-ndjson": text}}}
+		if strings.HasSuffix(description, analysed) {
+			op.Responses = map[string]*huma.Response{"202": sameBody(h, logIngested{}, forwardedWords)}
+		}
+		return op
 	}
 	register(s, h, operation("ingest-network-data", "network-data", "Feed in seconds of network data",
 		"Each is kept under its facility and timestamp: the same again replaces it."+stream,
@@ -321,10 +327,27 @@ type logIngested struct {
 	Events     int64 `json:"events" minimum:"0" example:"2400" doc:"Messages and changes of connections that the rows told of."`
 	Windows    int64 `json:"windows" minimum:"0" example:"60" doc:"Seconds of traffic they filled."`
 	Detections int64 `json:"detections" minimum:"0" example:"3" doc:"Detections they gave, before those of one asset became alerts; the same rows again give them again."`
+	Forwarded  bool  `json:"forwarded" example:"false" doc:"Whether they are analysed later, by the node that has the facility."`
 }
 
-func (s *server) ingestEvents(ctx context.Context, in *logRequest) (*response[logIngested], error) {
-	return s.ingestLog(ctx, in, func(text []byte, yield func(pipeline.Entry)) error {
+func (s *server) ingestEvents(ctx context.Context, in *logRequest) (*taken[logIngested], error) {
+	return s.ingestLog(ctx, in, "events")
+}
+
+func (s *server) ingestZeek(ctx context.Context, in *logRequest) (*taken[logIngested], error) {
+	return s.ingestLog(ctx, in, "zeek")
+}
+
+func (s *server) ingestEVE(ctx context.Context, in *logRequest) (*taken[logIngested], error) {
+	return s.ingestLog(ctx, in, "eve")
+}
+
+// ReadLog reads one row of a facility's log of a kind, events, zeek or eve, as the routes that are called so take it. The
+// error is decode.ErrUnused where the row is right and tells of nothing that is used here.
+func ReadLog(kind, facility string, text []byte, yield func(pipeline.Entry)) error {
+	event := func(e *breakwater.Event) { yield(pipeline.Entry{Event: e}) }
+	switch kind {
+	case "events":
 		e := &breakwater.Event{}
 		if err := decodeRow(text, e); err != nil {
 			return err
@@ -332,9 +355,17 @@ func (s *server) ingestEvents(ctx context.Context, in *logRequest) (*response[lo
 		if err := checkEvent(e); err != nil {
 			return err
 		}
-		yield(pipeline.Entry{Event: e})
+		event(e)
 		return nil
-	})
+	case "zeek":
+		return decode.Zeek(text, event)
+	case "eve":
+		return decode.EVE(text, event, func(d *breakwater.Detection) {
+			d.FacilityID = facility
+			yield(pipeline.Entry{Detection: d})
+		})
+	}
+	return fmt.Errorf("%q is no kind of log: events, zeek and eve are", clip(kind))
 }
 
 // The words an event may use.
@@ -375,23 +406,8 @@ func checkEvent(e *breakwater.Event) error {
 	return nil
 }
 
-func (s *server) ingestZeek(ctx context.Context, in *logRequest) (*response[logIngested], error) {
-	return s.ingestLog(ctx, in, func(text []byte, yield func(pipeline.Entry)) error {
-		return decode.Zeek(text, func(e *breakwater.Event) { yield(pipeline.Entry{Event: e}) })
-	})
-}
-
-func (s *server) ingestEVE(ctx context.Context, in *logRequest) (*response[logIngested], error) {
-	return s.ingestLog(ctx, in, func(text []byte, yield func(pipeline.Entry)) error {
-		return decode.EVE(text, func(e *breakwater.Event) { yield(pipeline.Entry{Event: e}) }, func(d *breakwater.Detection) {
-			d.FacilityID = in.FacilityID
-			yield(pipeline.Entry{Detection: d})
-		})
-	})
-}
-
-// ingestLog takes rows through the way of the data as they are read.
-func (s *server) ingestLog(ctx context.Context, in *logRequest, read func(text []byte, yield func(pipeline.Entry)) error) (*response[logIngested], error) {
+// ingestLog takes rows through the way of the data, or on their way there, as they are read.
+func (s *server) ingestLog(ctx context.Context, in *logRequest, kind string) (*taken[logIngested], error) {
 	if err := breakwater.CheckFacilityID(in.FacilityID); err != nil {
 		return nil, err
 	}
@@ -402,35 +418,81 @@ func (s *server) ingestLog(ctx context.Context, in *logRequest, read func(text [
 	if err := s.open(&in.stream); err != nil {
 		return nil, err
 	}
-	done := logIngested{Tally: Tally{Errors: []ingestError{}}}
+	done := logIngested{Tally: Tally{Errors: []ingestError{}}, Forwarded: s.Forward != nil}
 	last := int64(0)
-	var entries iter.Seq[pipeline.Entry] = func(yield func(pipeline.Entry) bool) {
+	// each reads the rows: what they tell of goes to entry, and those that are right, as they came, to text. It ends where
+	// one of them gives false.
+	each := func(entry func(pipeline.Entry) bool, text func([]byte) bool) {
 		going := true
 		for r, err := range rows(in.body, rowMax) {
 			last = r.number
 			if err == nil {
-				err = read(r.text, func(e pipeline.Entry) { going = going && yield(e) })
+				err = ReadLog(kind, in.FacilityID, r.text, func(e pipeline.Entry) { going = going && entry(e) })
 			}
 			switch {
 			case errors.Is(err, decode.ErrUnused):
 				done.Ignored++
 			case err != nil:
 				done.reject(r.number, err)
+			case text != nil && len(r.text) > forwardedMax:
+				done.reject(r.number, tooLong(forwardedMax))
 			default:
 				done.Accepted++
+				going = going && (text == nil || text(r.text))
 			}
 			if !going {
 				return
 			}
 		}
 	}
-	stats, err := s.Flow.RunLog(context.WithoutCancel(ctx), in.FacilityID, learn, entries)
+	ctx = context.WithoutCancel(ctx)
+	if s.Forward != nil {
+		err = forwardRows(s.Forward(ctx, kind, in.FacilityID, learn), func(text func([]byte) bool) {
+			each(func(pipeline.Entry) bool { return true }, text)
+		})
+	} else {
+		var stats pipeline.Stats
+		stats, err = s.Flow.RunLog(ctx, in.FacilityID, learn, func(yield func(pipeline.Entry) bool) { each(yield, nil) })
+		done.Events, done.Windows, done.Detections = stats.Events, stats.Windows, stats.Detections
+	}
 	if err != nil {
 		return nil, err
 	}
-	done.Events, done.Windows, done.Detections = stats.Events, stats.Windows, stats.Detections
 	err = s.close(&in.stream, &done.Tally, last)
-	return &response[logIngested]{done}, err
+	return answerTaken(done.Forwarded, done), err
+}
+
+const (
+	// forwardedMax is the longest row that can be forwarded, in bytes: Kafka takes no longer records unless told to.
+	forwardedMax = 900 << 10
+	// forwardedAtOnce is how many bytes of rows are forwarded together.
+	forwardedAtOnce = 256 << 10
+)
+
+// forwardRows sends rows on, one a line.
+func forwardRows(to io.WriteCloser, rows func(text func([]byte) bool)) (err error) {
+	var lines bytes.Buffer
+	send := func() {
+		if lines.Len() > 0 && err == nil {
+			_, err = to.Write(lines.Bytes())
+		}
+		lines.Reset()
+	}
+	rows(func(text []byte) bool {
+		if lines.Len()+len(text) > forwardedAtOnce {
+			send()
+		}
+		if json.Compact(&lines, text) != nil { // it was read before: a row that is JSON only nearly stays on its line
+			lines.Write(bytes.ReplaceAll(text, []byte("\n"), []byte(" ")))
+		}
+		lines.WriteByte('\n')
+		return err == nil
+	})
+	send()
+	if closed := to.Close(); err == nil {
+		err = closed
+	}
+	return err
 }
 
 // learnTime reads how much is to be learned.

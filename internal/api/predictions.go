@@ -149,17 +149,18 @@ func (s *server) getPrediction(ctx context.Context, in *predictionID) (*response
 	return &response[*breakwater.Prediction]{p}, err
 }
 
-type predictionReport struct {
-	Body struct {
-		ID          string     `json:"id,omitempty" format:"uuid" example:"01930a7e-3c00-7abc-8def-0123456789ab" doc:"Its id; where absent, one is made of the timestamp, facility, source, technique and alert."`
-		Timestamp   *time.Time `json:"timestamp,omitempty" example:"2026-03-01T08:00:00.000Z" doc:"Data time at which it was made, kept to the millisecond; where absent, now."`
-		FacilityID  string     `json:"facility_id,omitempty" example:"plant-1" doc:"The facility it is about; where absent, the alert's, else default."`
-		Source      string     `json:"source,omitempty" maxLength:"200" example:"attack-forecaster" doc:"The engine that predicts; where absent, external."`
-		Current     string     `json:"current_technique" pattern:"^T[0-9]{4}(\\.[0-9]{3})?$" patternDescription:"a technique's id like T0855 or T0855.001" example:"T0846" doc:"ATT&CK for ICS id of the technique seen last, as T0846 or T0846.001."`
-		CurrentName string     `json:"current_technique_name,omitempty" maxLength:"200" example:"Remote System Discovery" doc:"That technique's name."`
-		AlertID     string     `json:"alert_id,omitempty" format:"uuid" example:"01930a7e-3c00-7abc-8def-0123456789ab" doc:"The alert that showed it."`
-		Predicted   []forecast `json:"predicted_techniques" minItems:"1" maxItems:"200" nullable:"false" doc:"What may come next, each technique once. The ranks of n techniques are 1 to n."`
-	}
+type predictionReport struct{ Body reportedPrediction }
+
+// reportedPrediction is a prediction as another engine tells of it.
+type reportedPrediction struct {
+	ID          string     `json:"id,omitempty" format:"uuid" example:"01930a7e-3c00-7abc-8def-0123456789ab" doc:"Its id; where absent, one is made of the timestamp, facility, source, technique and alert."`
+	Timestamp   *time.Time `json:"timestamp,omitempty" example:"2026-03-01T08:00:00.000Z" doc:"Data time at which it was made, kept to the millisecond; where absent, now."`
+	FacilityID  string     `json:"facility_id,omitempty" example:"plant-1" doc:"The facility it is about; where absent, the alert's, else default."`
+	Source      string     `json:"source,omitempty" maxLength:"200" example:"attack-forecaster" doc:"The engine that predicts; where absent, external."`
+	Current     string     `json:"current_technique" pattern:"^T[0-9]{4}(\\.[0-9]{3})?$" patternDescription:"a technique's id like T0855 or T0855.001" example:"T0846" doc:"ATT&CK for ICS id of the technique seen last, as T0846 or T0846.001."`
+	CurrentName string     `json:"current_technique_name,omitempty" maxLength:"200" example:"Remote System Discovery" doc:"That technique's name."`
+	AlertID     string     `json:"alert_id,omitempty" format:"uuid" example:"01930a7e-3c00-7abc-8def-0123456789ab" doc:"The alert that showed it."`
+	Predicted   []forecast `json:"predicted_techniques" minItems:"1" maxItems:"200" nullable:"false" doc:"What may come next, each technique once. The ranks of n techniques are 1 to n."`
 }
 
 // forecast is a PredictedTechnique as it is reported.
@@ -177,12 +178,11 @@ type predictionReported struct {
 	Body   *breakwater.Prediction
 }
 
-func (s *server) reportPrediction(ctx context.Context, in *predictionReport) (*predictionReported, error) {
-	b := &in.Body
+func (b *reportedPrediction) prediction() (p breakwater.Prediction, err error) {
 	if b.Source == breakwater.OwnEngine {
-		return nil, &breakwater.Error{Kind: breakwater.Invalid, Field: "source", Message: "source breakwater is what this program's own predictions have: name the engine that predicts"}
+		return p, &breakwater.Error{Kind: breakwater.Invalid, Field: "source", Message: "source breakwater is what this program's own predictions have: name the engine that predicts"}
 	}
-	p := breakwater.Prediction{
+	p = breakwater.Prediction{
 		Timestamp: time.Now(), FacilityID: b.FacilityID, Source: cmp.Or(b.Source, "external"), Current: b.Current, CurrentName: b.CurrentName,
 		Predicted: make([]breakwater.PredictedTechnique, len(b.Predicted)),
 	}
@@ -192,14 +192,14 @@ func (s *server) reportPrediction(ctx context.Context, in *predictionReport) (*p
 	if b.ID != "" {
 		id, err := breakwater.ParseID(b.ID)
 		if err != nil {
-			return nil, err
+			return p, err
 		}
 		p.ID = id
 	}
 	if b.AlertID != "" {
 		id, err := breakwater.ParseID(b.AlertID)
 		if err != nil {
-			return nil, err
+			return p, err
 		}
 		p.AlertID = &id
 	} else if p.FacilityID == "" {
@@ -207,6 +207,14 @@ func (s *server) reportPrediction(ctx context.Context, in *predictionReport) (*p
 	}
 	for i, t := range b.Predicted {
 		p.Predicted[i] = breakwater.PredictedTechnique{TechniqueID: t.TechniqueID, TechniqueName: t.TechniqueName, Probability: t.Probability, Rank: t.Rank, Timeframe: t.Timeframe}
+	}
+	return p, nil
+}
+
+func (s *server) reportPrediction(ctx context.Context, in *predictionReport) (*predictionReported, error) {
+	p, err := in.Body.prediction()
+	if err != nil {
+		return nil, err
 	}
 	kept, isNew, err := s.Store.SavePrediction(ctx, p)
 	if err != nil {

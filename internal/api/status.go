@@ -42,7 +42,7 @@ var (
 	}
 	ingestStatusWords = map[string]field{
 		"events_per_sec": {doc: "Events taken in per second, mean of the last 10 seconds of wall time, over all nodes: messages decoded here, or windows and detections where a sensor sends only those.", example: 1200.5},
-		"lag":            {doc: "Batches that have come, to any node, and are not saved yet.", example: 0},
+		"lag":            {doc: "Batches that have come, to any node, and are not saved yet; with Kafka, also the records of its topics that no node has taken yet.", example: 0},
 		"dropped":        {doc: "What is known to be lost: windows and detections that sensors gave up because the server was away for too long.", example: 0},
 	}
 )

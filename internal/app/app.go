@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -49,6 +51,7 @@ type App struct {
 	demo     *demo.Runner
 	node     store.Node
 	leads    atomic.Bool
+	exchange *exchange // nil: Kafka is not used
 	config   Config
 	log      *slog.Logger
 	keep     time.Duration // for which network data is kept
@@ -114,17 +117,31 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 	if a.rounds, err = a.federation(c); err != nil {
 		return nil, err
 	}
-	a.monitor = &monitor{server: a.Server, store: a.store, hub: a.hub, log: a.log, version: version, began: time.Now(), node: a.node, leads: a.leads.Load}
+	a.monitor = &monitor{server: a.Server, store: a.store, hub: a.hub, log: a.log, version: version, began: time.Now(), node: a.node, leads: a.leads.Load, joined: a.redis != nil || c.Kafka.On()}
 	if _, err = a.monitor.look(ctx, time.Now()); err != nil { // what comes from now on is heard
 		return nil, err
 	}
 	a.demo = a.newDemo(c)
+	var onward func(ctx context.Context, kind, facility string, learn time.Duration) io.WriteCloser
+	if c.Kafka.On() {
+		cluster, err := c.Kafka.Open(c.KafkaGroup, a.log)
+		if err != nil {
+			return nil, err
+		}
+		x := &exchange{cluster: cluster, server: a.Server, store: a.store, hub: a.hub, log: a.log, token: c.APIToken,
+			node: rand.Text(), keep: isOn(c.KafkaStore), shared: a.redis != nil, wake: make(chan struct{}, 1)}
+		a.exchange, a.hub.Also, a.monitor.behind, onward = x, x.also, x.behind.Load, cluster.Forward
+		engines = append(engines, api.Engine{Name: "kafka", Ping: cluster.Ping})
+	}
 	handler, err := api.New(api.Config{
-		Store: a.store, Engines: engines, Demo: a.openDemo(), Hub: a.hub, Ingest: a.ingest, Flow: a.Server, Federation: a.rounds, Status: a.monitor.status, Warnings: a.monitor.warnings, Web: webapp.Handler(), Version: version,
+		Store: a.store, Engines: engines, Forward: onward, Demo: a.openDemo(), Hub: a.hub, Ingest: a.ingest, Flow: a.Server, Federation: a.rounds, Status: a.monitor.status, Warnings: a.monitor.warnings, Web: webapp.Handler(), Version: version,
 		AllowedOrigins: c.Origins(), Hosts: c.Hosts(), Authorize: c.Authorize(), Logger: a.log,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if a.exchange != nil {
+		a.exchange.api = handler
 	}
 	a.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
@@ -142,6 +159,9 @@ func (a *App) Run(ctx context.Context, taps ...Tap) error {
 	group.Go(func() error { return a.hub.Run(ctx) })
 	group.Go(func() error { return a.lead(ctx) })
 	group.Go(func() error { a.monitor.run(ctx); return nil })
+	if a.exchange != nil {
+		group.Go(func() error { return a.exchange.run(ctx) })
+	}
 	if demo := a.openDemo(); demo != nil {
 		group.Go(func() error { return demo.Run(ctx) })
 	}
@@ -191,6 +211,9 @@ func (a *App) sweep(ctx context.Context) {
 // Close gives back what Open took, last first.
 func (a *App) Close() error {
 	var err error
+	if a.exchange != nil {
+		a.exchange.cluster.Close()
+	}
 	if a.redis != nil {
 		err = a.redis.Close()
 	}
@@ -260,6 +283,10 @@ func (a *App) ingest(ctx context.Context, r api.IngestRequest) (api.IngestResult
 		return api.IngestResult{}, err
 	}
 	defer source.Close()
+	if a.exchange != nil {
+		sent, err := forward(a.exchange.cluster.Forward(ctx, "pcap", r.FacilityID, r.Learn), source.Packets())
+		return api.IngestResult{Packets: sent, Forwarded: true}, err
+	}
 	stats, err := a.Server.Run(ctx, r.FacilityID, r.Learn, source.Packets())
 	return api.IngestResult{Packets: stats.Packets, Events: stats.Events, Windows: stats.Windows, Detections: stats.Detections}, err
 }

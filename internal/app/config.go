@@ -41,10 +41,13 @@ type Config struct {
 	FLClip       string `name:"fl-clipping-norm" env:"FL_CLIPPING_NORM" default:"1" help:"The most that one client may change the parameters by (L2 norm), where noise is on."`
 	FLDelta      string `name:"fl-delta" env:"FL_DELTA" default:"0.00001" help:"The delta that epsilon is said for."`
 	FLBudget     string `name:"fl-privacy-budget" env:"FL_PRIVACY_BUDGET" default:"0" help:"The epsilon that all rounds together may spend; a round that would spend more fails. 0 is no limit."`
-	DemoMode     string `name:"demo-mode" env:"DEMO_MODE" default:"false" help:"true: the five simulated plants of the demo run all the time, and demo scenarios can be played where the server listens to other machines, too."`
-	Seed         string `name:"seed-data-on-startup" env:"SEED_DATA_ON_STARTUP" default:"false" help:"true: at the start, put sample data in as breakwater seed does, once."`
-	LogLevel     string `name:"log-level" env:"LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
-	LogFormat    string `name:"log-format" env:"LOG_FORMAT" default:"text" help:"text or json."`
+	Kafka
+	KafkaGroup string `name:"kafka-group-id" env:"KAFKA_GROUP_ID" default:"breakwater" help:"The group of Kafka whose members, the nodes of one Breakwater, share its work."`
+	KafkaStore string `name:"kafka-store" env:"KAFKA_STORE" default:"false" help:"true: alerts, predictions and rounds that other systems put on Kafka's topics are kept, as if they had been reported to the API; else open pages show them once."`
+	DemoMode   string `name:"demo-mode" env:"DEMO_MODE" default:"false" help:"true: the five simulated plants of the demo run all the time, and demo scenarios can be played where the server listens to other machines, too."`
+	Seed       string `name:"seed-data-on-startup" env:"SEED_DATA_ON_STARTUP" default:"false" help:"true: at the start, put sample data in as breakwater seed does, once."`
+	LogLevel   string `name:"log-level" env:"LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
+	LogFormat  string `name:"log-format" env:"LOG_FORMAT" default:"text" help:"text or json."`
 }
 
 // setting is a bad value of one variable: the one line that stops the start.
@@ -79,7 +82,13 @@ func (c *Config) Check() error {
 	if _, err := c.Federation(); err != nil {
 		return err
 	}
-	for name, value := range map[string]string{"DEMO_MODE": c.DemoMode, "SEED_DATA_ON_STARTUP": c.Seed} {
+	if err := c.Kafka.Check(); err != nil {
+		return err
+	}
+	if (c.On() || c.KafkaGroup != "") && !groupName.MatchString(c.KafkaGroup) {
+		return setting("KAFKA_GROUP_ID", c.KafkaGroup, "1 to 249 letters, digits, '.', '_' and '-'")
+	}
+	for name, value := range map[string]string{"DEMO_MODE": c.DemoMode, "SEED_DATA_ON_STARTUP": c.Seed, "KAFKA_STORE": c.KafkaStore} {
 		if value != "" && !slices.Contains([]string{"true", "false", "1", "0"}, value) {
 			return setting(name, value, "true or false")
 		}
@@ -283,9 +292,8 @@ what ` + "`API_HOST` and `API_TOKEN`" + ` mean for that, is in [commands.md](com
 
 func fields() func(func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
-		t := reflect.TypeFor[Config]()
-		for i := range t.NumField() {
-			if !yield(t.Field(i)) {
+		for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+			if !f.Anonymous && !yield(f) {
 				return
 			}
 		}

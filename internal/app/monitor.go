@@ -39,6 +39,8 @@ type monitor struct {
 	began   time.Time
 	node    store.Node
 	leads   func() bool
+	joined  bool         // what is told here, the listeners of other nodes hear too: over Redis or Kafka
+	behind  func() int64 // records of topics that are not taken yet; nil: there are no topics
 
 	facilities map[string]*presence // nil: it did not look yet
 
@@ -190,7 +192,7 @@ func (m *monitor) report(ctx context.Context, now time.Time) {
 	m.mu.Lock()
 	rate := m.rate(now)
 	m.mu.Unlock()
-	others, err := m.store.ReportNode(ctx, m.node, store.NodeReport{Joined: m.hub.Joined(), EventsPerSec: rate, Lag: m.server.Load().Pending})
+	others, err := m.store.ReportNode(ctx, m.node, store.NodeReport{Joined: m.joined, EventsPerSec: rate, Lag: m.server.Load().Pending})
 	m.failing(ctx, err)
 	if err != nil {
 		return
@@ -201,7 +203,7 @@ func (m *monitor) report(ctx context.Context, now time.Time) {
 	if alone := len(m.unheard()) > 0; alone != m.alone {
 		m.alone = alone
 		if alone {
-			m.log.Warn("other nodes serve on this database, and what is told live on one is not heard on the others: set REDIS_URL on all of them", "others", m.unheard())
+			m.log.Warn("other nodes serve on this database, and what is told live on one is not heard on the others: set REDIS_URL, or KAFKA_BOOTSTRAP_SERVERS, on all of them", "others", m.unheard())
 		}
 	}
 }
@@ -209,7 +211,7 @@ func (m *monitor) report(ctx context.Context, now time.Time) {
 // unheard are the nodes whose listeners do not hear what is told here, or the other way round. The lock is held.
 func (m *monitor) unheard() (names []string) {
 	for _, o := range m.others {
-		if !o.Joined || !m.hub.Joined() {
+		if !o.Joined || !m.joined {
 			names = append(names, o.Name)
 		}
 	}
@@ -221,7 +223,7 @@ func (m *monitor) warnings() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if names := m.unheard(); len(names) > 0 {
-		return []string{"live messages of node " + strings.Join(names, ", ") + " are not heard here: set REDIS_URL on all nodes"}
+		return []string{"live messages of node " + strings.Join(names, ", ") + " are not heard here: set REDIS_URL, or KAFKA_BOOTSTRAP_SERVERS, on all nodes"}
 	}
 	return nil
 }
@@ -250,6 +252,9 @@ func (m *monitor) statusAt(ctx context.Context, now time.Time) (breakwater.Syste
 	defer m.mu.Unlock()
 	s.Version, s.UptimeSeconds = m.version, int64(now.Sub(m.began)/time.Second)
 	s.Ingest.Lag, s.Ingest.EventsPerSec = m.server.Load().Pending, m.rate(now)
+	if m.behind != nil {
+		s.Ingest.Lag += m.behind()
+	}
 	for _, o := range m.others {
 		s.Ingest.Lag += o.Lag
 		s.Ingest.EventsPerSec += o.EventsPerSec

@@ -41,6 +41,7 @@ type Ingested struct {
 	Events     int64 `json:"events"`
 	Windows    int64 `json:"windows"`
 	Detections int64 `json:"detections"`
+	Forwarded  bool  `json:"forwarded"` // it is analysed later, by the node that has the facility: only packets are counted
 	Errors     []struct {
 		Line   int64  `json:"line"`
 		Detail string `json:"detail"`

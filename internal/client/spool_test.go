@@ -12,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -373,4 +375,89 @@ func TestSpoolSplitsLongBatches(t *testing.T) {
 	if got := drain(t, s); !slices.Equal(got, slices.Concat(sequence("w", 0, 3000), sequence("d", 0, 3000))) {
 		t.Errorf("%d parts", len(got))
 	}
+}
+
+// The server is away for an hour of data time, and the spool has not room for all of it: it stays within its limit, and when
+// the server is there again it gets what is left, in order of data time and each once: every detection, the newest seconds,
+// and in the count of what was lost exactly the rest.
+func TestAnHourAway(t *testing.T) {
+	t.Parallel()
+	const hour, limit = 3600, 1 << 20
+	dir := t.TempDir()
+	s := openSpool(t, dir, limit)
+	defer s.Close()
+	var mu sync.Mutex
+	away, tries := true, 0
+	var got []string
+	u := &Uplink{Client: nobody(t), Spool: s, Facility: "north", Dir: dir, Log: slog.New(slog.DiscardHandler),
+		Send: func(_ context.Context, _ string, lines [][]byte) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if tries++; away {
+				return &breakwater.Error{Kind: breakwater.Unavailable, Message: "the server is away"}
+			}
+			got = append(got, names(t, lines)...)
+			return nil
+		}}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan bool)
+	go func() { defer close(ended); u.send(ctx) }()
+	defer func() { cancel(); <-ended }()
+	var detections []string
+	for i := range hour {
+		put(t, s, second(i))
+		if i%30 == 0 {
+			put(t, s, found(i))
+			detections = append(detections, fmt.Sprint("d", i))
+		}
+		if i%100 == 0 {
+			if size := onDisk(t, dir); size > limit {
+				t.Fatalf("after %d seconds the spool has %d bytes, over its limit", i, size)
+			}
+		}
+	}
+	mu.Lock()
+	away = false
+	if tries == 0 {
+		t.Error("it was never tried while the server was away")
+	}
+	mu.Unlock()
+	put(t, s, second(hour))
+	soon, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	if err := s.Empty(soon); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	var windows, kept []string
+	last := -1
+	for _, name := range got {
+		n, err := strconv.Atoi(name[1:])
+		if err != nil || n < last {
+			t.Fatalf("%s came behind second %d", name, last)
+		}
+		if last = n; name[0] == 'w' {
+			windows = append(windows, name)
+		} else {
+			kept = append(kept, name)
+		}
+	}
+	if diff := cmp.Diff(detections, kept); diff != "" {
+		t.Errorf("detections (-sent +delivered):\n%s", diff)
+	}
+	newest := sequence("w", hour-500, hour+1)
+	if _, lost := s.Status(); lost.Detections != 0 || lost.Windows == 0 || int(lost.Windows)+len(windows) != hour+1 || !slices.Equal(windows[len(windows)-len(newest):], newest) {
+		t.Errorf("%d windows came, lost are %+v", len(windows), lost)
+	}
+}
+
+// nobody is a client of a server that is not there.
+func nobody(t testing.TB) *Client {
+	t.Helper()
+	c, err := New("http://127.0.0.1:1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

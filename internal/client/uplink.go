@@ -40,6 +40,9 @@ type Uplink struct {
 	Source   string // what is tapped
 	Dir      string // where the configuration and a baseline that was learned are kept while the server is away
 	Log      *slog.Logger
+	// Send takes batches of a facility another way than to the server; nil: to the server. Where its error is of kind TooLarge
+	// they come one by one.
+	Send func(ctx context.Context, facility string, batches [][]byte) error
 	// Changed is called when what the sensor shall run with has changed; with what was kept of an earlier run first,
 	// where there is something.
 	Changed func(Change)
@@ -164,10 +167,16 @@ func (u *Uplink) send(ctx context.Context) {
 func (u *Uplink) sendLines(ctx context.Context, lines [][]byte) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	taken, err := u.Client.SendBatches(ctx, u.Facility, lines)
+	var taken Taken
+	var err error
+	if u.Send != nil {
+		err = u.Send(ctx, u.Facility, lines)
+	} else {
+		taken, err = u.Client.SendBatches(ctx, u.Facility, lines)
+	}
 	if breakwater.KindOf(err) == breakwater.TooLarge {
 		if len(lines) == 1 {
-			u.Log.Error("a batch is too large for the server, or for a proxy before it, and is lost", "bytes", len(lines[0]), "err", err)
+			u.Log.Error("a batch is too large for the server, for Kafka, or for a proxy before them, and is lost", "bytes", len(lines[0]), "err", err)
 			return nil
 		}
 		for _, line := range lines {

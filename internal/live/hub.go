@@ -56,9 +56,12 @@ type Hub struct {
 	node      *centrifuge.Node
 	origins   []string
 	authorize func(token string) bool
-	log       *slog.Logger
-	redis     *centrifuge.RedisShard // nil: the channels are this process's alone
-	away      atomic.Bool            // Redis did not answer when last asked
+	// Also, set before anything is published, is called with the type and data of each message of this process, for those
+	// who are told another way. It does not hear what is relayed.
+	Also  func(kind string, about any)
+	log   *slog.Logger
+	redis *centrifuge.RedisShard // nil: the channels are this process's alone
+	away  atomic.Bool            // Redis did not answer when last asked
 }
 
 // New makes a hub that serves and publishes at once; its goroutines end when Run ends. A page may connect from the

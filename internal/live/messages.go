@@ -88,7 +88,17 @@ func (h *Hub) Joined() bool { return h.redis != nil }
 // Listening reports whether somebody listens to a channel.
 func (h *Hub) Listening(channel string) bool { return h.node.Hub().NumSubscribers(channel) > 0 }
 
+// Relay tells of what another node or system says, in the words of a message of ours; about may be JSON.
+func (h *Hub) Relay(kind string, about any) error { return h.broadcast(kind, about) }
+
 func (h *Hub) publish(kind string, about any) error {
+	if h.Also != nil {
+		h.Also(kind, about)
+	}
+	return h.broadcast(kind, about)
+}
+
+func (h *Hub) broadcast(kind string, about any) error {
 	if h.away.Load() {
 		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "a message of type " + kind + " was not published: Redis is away"}
 	}

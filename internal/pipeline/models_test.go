@@ -43,11 +43,11 @@ func TestModelsAtWork(t *testing.T) {
 	if again, err := s.Train(ctx, Training{FacilityID: "north", Now: t0.Add(time.Hour)}); err != nil || cmp.Diff(kept, again) != "" {
 		t.Errorf("trained again on the same: %+v, %v", again, err)
 	}
-	sensor, err := s.sensor(ctx, "north", 0)
+	sensor, err := s.Sensor(ctx, "north", 0)
 	if err != nil || len(sensor.Models) != 2 {
 		t.Fatalf("it begins with %d models, %v", len(sensor.Models), err)
 	}
-	if other, err := s.sensor(ctx, "south", 0); err != nil || len(other.Models) != 0 {
+	if other, err := s.Sensor(ctx, "south", 0); err != nil || len(other.Models) != 0 {
 		t.Errorf("another facility begins with %d models, %v", len(other.Models), err)
 	}
 
@@ -109,7 +109,7 @@ func TestModelsAtWork(t *testing.T) {
 	if got := asked(modelsEvery); len(got) != 0 {
 		t.Errorf("it is told of %d models that cannot be read", len(got))
 	}
-	if _, err := s.sensor(ctx, "north", 0); breakwater.KindOf(err) != breakwater.Internal {
+	if _, err := s.Sensor(ctx, "north", 0); breakwater.KindOf(err) != breakwater.Internal {
 		t.Errorf("a start with a model that cannot be read: %v", err)
 	}
 }

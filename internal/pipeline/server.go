@@ -127,6 +127,29 @@ func (s *Server) Current(ctx context.Context, facility string) (breakwater.Conte
 	return window.Minute{Windows: windows, Worst: window.Severest(found)}.Current(), err
 }
 
+// Persist is Receive for who has nobody to tell that it cannot be done now: where an engine is away it is tried again, until
+// ctx ends. What is sent after that is not taken.
+func (s *Server) Persist(ctx context.Context, b breakwater.Batch) error {
+	return Persist(ctx, func() error { return s.Receive(ctx, b) })
+}
+
+// Persist does what fails with an error of kind Unavailable again, until it does not or ctx ends.
+func Persist(ctx context.Context, do func() error) error {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		err := do()
+		if breakwater.KindOf(err) != breakwater.Unavailable {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
 // remember takes a batch into the context of its facility. Where that begins anew, as after a restart, what the store
 // has of the minute before comes first: an alert's context does not depend on when the server was started.
 func (s *Server) remember(ctx context.Context, b breakwater.Batch) error {
@@ -157,7 +180,7 @@ func (s *Server) Run(ctx context.Context, facility string, learn time.Duration, 
 		return Stats{}, err
 	}
 	defer release()
-	sensor, err := s.sensor(ctx, facility, learn)
+	sensor, err := s.Sensor(ctx, facility, learn)
 	if err != nil {
 		return Stats{}, err
 	}
@@ -172,14 +195,15 @@ func (s *Server) RunLog(ctx context.Context, facility string, learn time.Duratio
 		return Stats{}, err
 	}
 	defer release()
-	sensor, err := s.sensor(ctx, facility, learn)
+	sensor, err := s.Sensor(ctx, facility, learn)
 	if err != nil {
 		return Stats{}, err
 	}
 	return sensor.RunLog(ctx, entries)
 }
 
-func (s *Server) sensor(ctx context.Context, facility string, learn time.Duration) (*Sensor, error) {
+// Sensor is one for a facility whose raw traffic comes here. It sends to Receive.
+func (s *Server) Sensor(ctx context.Context, facility string, learn time.Duration) (*Sensor, error) {
 	version, err := s.Store.BaselineVersion(ctx, facility)
 	if err != nil {
 		return nil, err

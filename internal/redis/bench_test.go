@@ -105,7 +105,7 @@ func writeBare(b *testing.B, client rueidis.Client, per int) {
 			if err != nil {
 				return err
 			}
-			add = add.ScoreMember(float64(w.Time.Unix()), string(text))
+			add = add.ScoreMember(float64(w.Time.Unix()), rueidis.BinaryString(text))
 		}
 		last := t0.Unix() + int64(from+per-1)
 		for _, answer := range client.DoMulti(context.Background(), add.Build(),

@@ -191,7 +191,7 @@ func arguments(how string, windows []breakwater.Window, found []breakwater.Detec
 		if err != nil {
 			return nil, &breakwater.Error{Kind: breakwater.Internal, Message: "a window cannot be written as JSON", Err: err}
 		}
-		args = append(args, strconv.FormatInt(windows[i].Time.Unix(), 10), string(text))
+		args = append(args, strconv.FormatInt(windows[i].Time.Unix(), 10), rueidis.BinaryString(text))
 	}
 	for second, severity := range worst {
 		number := strconv.FormatInt(second, 10)

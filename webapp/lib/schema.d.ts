@@ -912,7 +912,7 @@ export interface paths {
         put?: never;
         /**
          * Feed in Suricata's EVE log
-         * @description flow, dns and modbus become events; an alert becomes a detection of model `suricata:` and the signature's id. Other event types are counted as ignored. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing. Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile.
+         * @description flow, dns and modbus become events; an alert becomes a detection of model `suricata:` and the signature's id. Other event types are counted as ignored. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing. Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile, unless they share their work through Kafka.
          */
         post: operations["ingest-eve"];
         delete?: never;
@@ -932,7 +932,7 @@ export interface paths {
         put?: never;
         /**
          * Feed in decoded events
-         * @description They go through windows and detectors as if they had been decoded here; each counts as one packet. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing. Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile.
+         * @description They go through windows and detectors as if they had been decoded here; each counts as one packet. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing. Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile, unless they share their work through Kafka.
          */
         post: operations["ingest-events"];
         delete?: never;
@@ -972,7 +972,7 @@ export interface paths {
         put?: never;
         /**
          * Feed in a capture
-         * @description The packets go through the way of the data while the body arrives, so a body may be of any length and as slow as the traffic was. A capture that is cut short is taken up to there, and the answer says so. The same capture twice gives the same alerts with the same counts. Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile.
+         * @description The packets go through the way of the data while the body arrives, so a body may be of any length and as slow as the traffic was. A capture that is cut short is taken up to there, and the answer says so. The same capture twice gives the same alerts with the same counts. Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile, unless they share their work through Kafka.
          */
         post: operations["ingest-pcap"];
         delete?: never;
@@ -992,7 +992,7 @@ export interface paths {
         put?: never;
         /**
          * Feed in Zeek logs
-         * @description Logs written as JSON: conn, dns, modbus, dnp3, and ICSNPP's modbus_detailed (of it and modbus give one). Rows of other logs are counted as ignored. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing. Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile.
+         * @description Logs written as JSON: conn, dns, modbus, dnp3, and ICSNPP's modbus_detailed (of it and modbus give one). Rows of other logs are counted as ignored. The body is an array of JSON objects, or one object a line (NDJSON), read as it arrives: it may be of any length. A row that is wrong is rejected and harms none of the others; a row has at most 1 MiB. When the answer comes, what it calls accepted is saved. What one request brings is analysed by itself, in order of time: send what belongs together, as a log file or a minute of it, in one. The same again changes nothing. Of several nodes on one database one at a time takes a facility's raw traffic: another answers 409 meanwhile, unless they share their work through Kafka.
          */
         post: operations["ingest-zeek"];
         delete?: never;
@@ -1880,56 +1880,6 @@ export interface components {
              * @example 42
              */
             total: number;
-        };
-        AlertReportBody: {
-            /**
-             * @description What it is about: an IP address, else a MAC address.
-             * @example 10.0.0.11
-             */
-            asset?: string | null;
-            /**
-             * @description The technique's name.
-             * @example Module Firmware
-             */
-            attack_name?: string | null;
-            /**
-             * @description ATT&CK for ICS id of the technique.
-             * @example T0839
-             */
-            attack_type?: string | null;
-            /**
-             * @description How the network looked before.
-             * @example Two packets a second from the engineering station.
-             */
-            context_analysis?: string | null;
-            /**
-             * @description Who did what to whom, with figures.
-             * @example The firmware of 10.0.0.11 is not the one that was approved.
-             */
-            description: string;
-            /**
-             * @description What the detector calls the alert.
-             * @example siem-4711
-             */
-            external_id?: string | null;
-            /**
-             * @description The facility it is about: 1 to 64 of a-z, 0-9, _ and -.
-             * @example plant-1
-             */
-            facility_id: string;
-            /**
-             * @description How much it matters.
-             * @example high
-             * @enum {string}
-             */
-            severity: "critical" | "high" | "medium" | "low";
-            /** @description Which detector of which layer said what. */
-            sources: components["schemas"]["ReportSource"][];
-            /**
-             * @description What happened, in a few words.
-             * @example Firmware changed
-             */
-            title: string;
         };
         AlertStats: {
             /**
@@ -3728,7 +3678,7 @@ export interface components {
             events_per_sec: number;
             /**
              * Format: int64
-             * @description Batches that have come, to any node, and are not saved yet.
+             * @description Batches that have come, to any node, and are not saved yet; with Kafka, also the records of its topics that no node has taken yet.
              * @example 0
              */
             lag: number;
@@ -3754,6 +3704,11 @@ export interface components {
              * @example 2400
              */
             events: number;
+            /**
+             * @description Whether it is analysed later, by the node that has the facility.
+             * @example false
+             */
+            forwarded: boolean;
             /**
              * Format: int64
              * @description Packets that could not be read: 1 where the capture ends in the middle of one.
@@ -3958,6 +3913,11 @@ export interface components {
              * @example 2400
              */
             events: number;
+            /**
+             * @description Whether they are analysed later, by the node that has the facility.
+             * @example false
+             */
+            forwarded: boolean;
             /**
              * Format: int64
              * @description Rows that are right but tell of nothing that is used here.
@@ -4535,48 +4495,6 @@ export interface components {
              */
             total: number;
         };
-        PredictionReportBody: {
-            /**
-             * Format: uuid
-             * @description The alert that showed it.
-             * @example 01930a7e-3c00-7abc-8def-0123456789ab
-             */
-            alert_id?: string | null;
-            /**
-             * @description ATT&CK for ICS id of the technique seen last, as T0846 or T0846.001.
-             * @example T0846
-             */
-            current_technique: string;
-            /**
-             * @description That technique's name.
-             * @example Remote System Discovery
-             */
-            current_technique_name?: string | null;
-            /**
-             * @description The facility it is about; where absent, the alert's, else default.
-             * @example plant-1
-             */
-            facility_id?: string | null;
-            /**
-             * Format: uuid
-             * @description Its id; where absent, one is made of the timestamp, facility, source, technique and alert.
-             * @example 01930a7e-3c00-7abc-8def-0123456789ab
-             */
-            id?: string | null;
-            /** @description What may come next, each technique once. The ranks of n techniques are 1 to n. */
-            predicted_techniques: components["schemas"]["Forecast"][];
-            /**
-             * @description The engine that predicts; where absent, external.
-             * @example attack-forecaster
-             */
-            source?: string | null;
-            /**
-             * Format: date-time
-             * @description Data time at which it was made, kept to the millisecond; where absent, now.
-             * @example 2026-03-01T08:00:00.000Z
-             */
-            timestamp?: string | null;
-        };
         PrivacyMetrics: {
             /**
              * Format: int64
@@ -4737,6 +4655,167 @@ export interface components {
              * @example firmware-watch
              */
             model_name: string;
+        };
+        ReportedAlert: {
+            /**
+             * @description What it is about: an IP address, else a MAC address.
+             * @example 10.0.0.11
+             */
+            asset?: string | null;
+            /**
+             * @description The technique's name.
+             * @example Module Firmware
+             */
+            attack_name?: string | null;
+            /**
+             * @description ATT&CK for ICS id of the technique.
+             * @example T0839
+             */
+            attack_type?: string | null;
+            /**
+             * @description How the network looked before.
+             * @example Two packets a second from the engineering station.
+             */
+            context_analysis?: string | null;
+            /**
+             * @description Who did what to whom, with figures.
+             * @example The firmware of 10.0.0.11 is not the one that was approved.
+             */
+            description: string;
+            /**
+             * @description What the detector calls the alert.
+             * @example siem-4711
+             */
+            external_id?: string | null;
+            /**
+             * @description The facility it is about: 1 to 64 of a-z, 0-9, _ and -.
+             * @example plant-1
+             */
+            facility_id: string;
+            /**
+             * @description How much it matters.
+             * @example high
+             * @enum {string}
+             */
+            severity: "critical" | "high" | "medium" | "low";
+            /** @description Which detector of which layer said what. */
+            sources: components["schemas"]["ReportSource"][];
+            /**
+             * @description What happened, in a few words.
+             * @example Firmware changed
+             */
+            title: string;
+        };
+        ReportedPrediction: {
+            /**
+             * Format: uuid
+             * @description The alert that showed it.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            alert_id?: string | null;
+            /**
+             * @description ATT&CK for ICS id of the technique seen last, as T0846 or T0846.001.
+             * @example T0846
+             */
+            current_technique: string;
+            /**
+             * @description That technique's name.
+             * @example Remote System Discovery
+             */
+            current_technique_name?: string | null;
+            /**
+             * @description The facility it is about; where absent, the alert's, else default.
+             * @example plant-1
+             */
+            facility_id?: string | null;
+            /**
+             * Format: uuid
+             * @description Its id; where absent, one is made of the timestamp, facility, source, technique and alert.
+             * @example 01930a7e-3c00-7abc-8def-0123456789ab
+             */
+            id?: string | null;
+            /** @description What may come next, each technique once. The ranks of n techniques are 1 to n. */
+            predicted_techniques: components["schemas"]["Forecast"][];
+            /**
+             * @description The engine that predicts; where absent, external.
+             * @example attack-forecaster
+             */
+            source?: string | null;
+            /**
+             * Format: date-time
+             * @description Data time at which it was made, kept to the millisecond; where absent, now.
+             * @example 2026-03-01T08:00:00.000Z
+             */
+            timestamp?: string | null;
+        };
+        ReportedRound: {
+            /** @description Clients that report with it, each as PUT /api/fl/clients/{id} takes it. */
+            clients?: components["schemas"]["RoundClient"][] | null;
+            /**
+             * Format: int64
+             * @description Clients that take part; goes with total_clients. Where both are absent, clients that reported in the round are counted.
+             * @example 6
+             */
+            clients_active?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes sent in this round so far.
+             * @example 1048576
+             */
+            data_size?: number | null;
+            /**
+             * Format: double
+             * @description The delta that epsilon holds for.
+             * @example 0.00001
+             */
+            delta?: number | null;
+            /**
+             * @description How updates are protected on their way.
+             * @example secure aggregation over TLS 1.3
+             */
+            encryption?: string | null;
+            /**
+             * Format: double
+             * @description Privacy spent, as the engine's accountant says.
+             * @example 1.2
+             */
+            epsilon?: number | null;
+            /**
+             * Format: double
+             * @description The model's accuracy, 0 to 1. This and what follows stays as it was where it is absent.
+             * @example 0.94
+             */
+            model_accuracy?: number | null;
+            /**
+             * @description What it does at present.
+             * @example training
+             * @enum {string}
+             */
+            phase: "distributing" | "training" | "aggregating";
+            /**
+             * Format: double
+             * @description The epsilon that may still be spent.
+             * @example 6.8
+             */
+            privacy_budget_remaining?: number | null;
+            /**
+             * Format: double
+             * @description How far it is, 0 to 100.
+             * @example 42.5
+             */
+            progress: number;
+            /**
+             * Format: int64
+             * @description Its number, from 1; greater than those of all rounds before.
+             * @example 7
+             */
+            round_number: number;
+            /**
+             * Format: int64
+             * @description Clients that were asked to.
+             * @example 6
+             */
+            total_clients?: number | null;
         };
         Round: {
             /** @description The clients that reported in it, by id; of a round that has ended as they stood at its end. */
@@ -4925,75 +5004,6 @@ export interface components {
              * @example 42
              */
             total: number;
-        };
-        RoundReportBody: {
-            /** @description Clients that report with it, each as PUT /api/fl/clients/{id} takes it. */
-            clients?: components["schemas"]["RoundClient"][] | null;
-            /**
-             * Format: int64
-             * @description Clients that take part; goes with total_clients. Where both are absent, clients that reported in the round are counted.
-             * @example 6
-             */
-            clients_active?: number | null;
-            /**
-             * Format: int64
-             * @description Bytes sent in this round so far.
-             * @example 1048576
-             */
-            data_size?: number | null;
-            /**
-             * Format: double
-             * @description The delta that epsilon holds for.
-             * @example 0.00001
-             */
-            delta?: number | null;
-            /**
-             * @description How updates are protected on their way.
-             * @example secure aggregation over TLS 1.3
-             */
-            encryption?: string | null;
-            /**
-             * Format: double
-             * @description Privacy spent, as the engine's accountant says.
-             * @example 1.2
-             */
-            epsilon?: number | null;
-            /**
-             * Format: double
-             * @description The model's accuracy, 0 to 1. This and what follows stays as it was where it is absent.
-             * @example 0.94
-             */
-            model_accuracy?: number | null;
-            /**
-             * @description What it does at present.
-             * @example training
-             * @enum {string}
-             */
-            phase: "distributing" | "training" | "aggregating";
-            /**
-             * Format: double
-             * @description The epsilon that may still be spent.
-             * @example 6.8
-             */
-            privacy_budget_remaining?: number | null;
-            /**
-             * Format: double
-             * @description How far it is, 0 to 100.
-             * @example 42.5
-             */
-            progress: number;
-            /**
-             * Format: int64
-             * @description Its number, from 1; greater than those of all rounds before.
-             * @example 7
-             */
-            round_number: number;
-            /**
-             * Format: int64
-             * @description Clients that were asked to.
-             * @example 6
-             */
-            total_clients?: number | null;
         };
         Rule: {
             /**
@@ -5953,7 +5963,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AlertReportBody"];
+                "application/json": components["schemas"]["ReportedAlert"];
             };
         };
         responses: {
@@ -9491,7 +9501,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RoundReportBody"];
+                "application/json": components["schemas"]["ReportedRound"];
             };
         };
         responses: {
@@ -10042,6 +10052,15 @@ export interface operations {
                     "application/json": components["schemas"]["LogIngested"];
                 };
             };
+            /** @description The nodes share their work through Kafka: what was accepted is kept there and is analysed by the node that has the facility. events, windows and detections are not known yet, and 0. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogIngested"];
+                };
+            };
             /** @description Unauthorized */
             401: {
                 headers: {
@@ -10120,6 +10139,15 @@ export interface operations {
         responses: {
             /** @description OK */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogIngested"];
+                };
+            };
+            /** @description The nodes share their work through Kafka: what was accepted is kept there and is analysed by the node that has the facility. events, windows and detections are not known yet, and 0. */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10295,6 +10323,15 @@ export interface operations {
                     "application/json": components["schemas"]["Ingested"];
                 };
             };
+            /** @description The nodes share their work through Kafka: what was accepted is kept there and is analysed by the node that has the facility. events, windows and detections are not known yet, and 0. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ingested"];
+                };
+            };
             /** @description Unauthorized */
             401: {
                 headers: {
@@ -10384,6 +10421,15 @@ export interface operations {
         responses: {
             /** @description OK */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogIngested"];
+                };
+            };
+            /** @description The nodes share their work through Kafka: what was accepted is kept there and is analysed by the node that has the facility. events, windows and detections are not known yet, and 0. */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11417,7 +11463,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PredictionReportBody"];
+                "application/json": components["schemas"]["ReportedPrediction"];
             };
         };
         responses: {

@@ -1,0 +1,573 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"breakwater"
+	"breakwater/internal/api"
+	"breakwater/internal/capture"
+	"breakwater/internal/decode"
+	"breakwater/internal/detect"
+	"breakwater/internal/kafka"
+	"breakwater/internal/live"
+	"breakwater/internal/pipeline"
+	"breakwater/internal/store"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// exchange is the server's part in Kafka.
+//
+//	sensors, others ─► topics ─► take ─► the API, in this process ─► the way of the data, the store
+//	uploads of any node ─► traffic ─► analyse ─► the way of the data
+//	what is published here ─► outbox ─► tell ─► topics ─► others; watch ─► pages of other nodes
+//
+// What a record says is judged by the API itself: a topic is another way to its routes.
+type exchange struct {
+	cluster *kafka.Cluster
+	server  *pipeline.Server
+	store   *store.Store
+	hub     *live.Hub
+	log     *slog.Logger
+	api     http.Handler
+	token   string // that the API wants; "": none
+	node    string // this process, on what it tells
+	keep    bool   // what other systems say is kept
+	shared  bool   // what one node tells its pages, those of all nodes get
+
+	behind atomic.Int64 // records that the group has not taken
+	wake   chan struct{}
+	mu     sync.Mutex
+	unkept []store.News // that the database did not take
+}
+
+const (
+	// tellEvery is how often the outbox is looked into, where nothing new wakes it, and abandonedAfter when others' part of it
+	// is told here: their node is gone.
+	tellEvery      = time.Second
+	abandonedAfter = 10 * time.Second
+	tellAtOnce     = 200
+	lagEvery       = 2 * time.Second
+)
+
+// run exchanges until ctx ends.
+func (x *exchange) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { x.tell(ctx); return nil })
+	group.Go(func() error { x.measure(ctx); return nil })
+	x.cluster.Prepare(ctx)
+	told := []string{kafka.Alerts, kafka.Predictions, kafka.FLEvents}
+	topics := []string{kafka.NetworkData, kafka.Detections}
+	if x.keep || x.shared {
+		topics = append(topics, told...)
+	}
+	group.Go(func() error {
+		return x.cluster.Consume(ctx, kafka.Group{Topics: topics, Take: x.take, Stream: x.analyse})
+	})
+	if !x.shared {
+		group.Go(func() error { return x.cluster.Watch(ctx, told, x.show) })
+	}
+	return group.Wait()
+}
+
+// measure asks how far behind the group is, again and again.
+func (x *exchange) measure(ctx context.Context) {
+	tick := time.NewTicker(lagEvery)
+	defer tick.Stop()
+	for {
+		if behind, err := x.cluster.Lag(ctx); err == nil {
+			x.behind.Store(behind)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// take is a kafka.Group's Take.
+func (x *exchange) take(ctx context.Context, records []kafka.Record) (done int, err error) {
+	first := &records[0]
+	switch schema, _, _ := strings.Cut(first.Headers[kafka.HeaderSchema], "/"); {
+	case first.Topic == kafka.NetworkData && schema == "batch":
+		return x.rows(ctx, "/api/ingest/batches", records)
+	case first.Topic == kafka.NetworkData:
+		return x.rows(ctx, "/api/ingest/network-data", records)
+	case first.Topic == kafka.Detections:
+		return x.rows(ctx, "/api/ingest/detections", records)
+	}
+	for i := range records {
+		if records[i].Headers[kafka.HeaderNode] != "" {
+			continue // ours: it was kept before it was told
+		}
+		if err := x.foreign(ctx, &records[i]); err != nil {
+			return i, err
+		}
+	}
+	return len(records), nil
+}
+
+// foreign takes what another system says on a topic: to the store, or to this node's pages alone.
+func (x *exchange) foreign(ctx context.Context, r *kafka.Record) error {
+	if !x.keep {
+		kind, about, err := asMessage(r)
+		if err == nil {
+			err = x.hub.Relay(kind, about)
+		}
+		return err
+	}
+	method, path, body, err := routeOf(r)
+	if err == nil {
+		_, err = x.ask(ctx, method, path, "application/json", body)
+	}
+	return err
+}
+
+// routeOf is the route that takes what another system says on a topic.
+func routeOf(r *kafka.Record) (method, path string, body []byte, err error) {
+	switch r.Topic {
+	case kafka.Alerts:
+		return http.MethodPost, "/api/alerts", r.Value, nil
+	case kafka.Predictions:
+		return http.MethodPost, "/api/predictions", r.Value, nil
+	}
+	kind, id, body, err := federationEvent(r)
+	switch id = url.PathEscape(id); kind {
+	case "client":
+		return http.MethodPut, "/api/fl/clients/" + id, body, err
+	case "end":
+		return http.MethodPost, "/api/fl/rounds/" + id + "/complete", body, err
+	}
+	return http.MethodPut, "/api/fl/rounds/" + id + "/progress", body, err
+}
+
+// federationEvent reads what a record of fl_events is about, round, end or client, of which id, and says it without that.
+func federationEvent(r *kafka.Record) (kind, id string, body []byte, err error) {
+	kind, _, _ = strings.Cut(r.Headers[kafka.HeaderSchema], "/")
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(r.Value, &fields) != nil || len(fields["id"]) == 0 {
+		return "", "", nil, &breakwater.Error{Kind: breakwater.Invalid, Message: "a record of " + kafka.FLEvents + " is a JSON object with the id of its round or client"}
+	}
+	id = strings.Trim(string(fields["id"]), `"`)
+	delete(fields, "id")
+	body, err = json.Marshal(fields)
+	return kind, id, body, err
+}
+
+// rows gives records to a route that takes rows, together, or, where one of them is wrong, each by itself.
+func (x *exchange) rows(ctx context.Context, path string, records []kafka.Record) (done int, err error) {
+	if breakwater.CheckFacilityID(records[0].Key) == nil { // of rows that name none
+		path += "?facility_id=" + records[0].Key
+	}
+	wrong, err := x.send(ctx, path, records)
+	if err != nil || wrong == "" {
+		return len(records), err
+	}
+	for i := range records {
+		if len(records) > 1 {
+			if wrong, err = x.send(ctx, path, records[i:i+1]); err != nil {
+				return i, err
+			}
+		}
+		if wrong != "" {
+			return i, &breakwater.Error{Kind: breakwater.Invalid, Message: wrong}
+		}
+	}
+	return len(records), nil
+}
+
+// send sends rows and gives what is wrong with the first that is rejected. With an error none is known to be taken.
+func (x *exchange) send(ctx context.Context, path string, records []kafka.Record) (wrong string, err error) {
+	var lines bytes.Buffer
+	for i := range records {
+		text := records[i].Value
+		if bytes.IndexByte(text, '\n') >= 0 {
+			var one bytes.Buffer
+			if json.Compact(&one, text) == nil {
+				text = one.Bytes()
+			} else {
+				text = bytes.ReplaceAll(text, []byte("\n"), []byte(" "))
+			}
+		}
+		if len(bytes.TrimSpace(text)) == 0 || bytes.TrimSpace(text)[0] != '{' {
+			if len(records) == 1 {
+				return "its value is no JSON object", nil
+			}
+			return "one of them is no JSON object", nil
+		}
+		lines.Write(text)
+		lines.WriteByte('\n')
+	}
+	answer, err := x.ask(ctx, http.MethodPost, path, "application/x-ndjson", lines.Bytes())
+	if err != nil {
+		return "", err
+	}
+	var tally api.Tally
+	if err := json.Unmarshal(answer, &tally); err != nil {
+		return "", fmt.Errorf("read the answer of %s: %w", path, err)
+	}
+	if tally.Rejected > 0 {
+		return tally.Errors[0].Detail, nil
+	}
+	return "", nil
+}
+
+// ask asks the API of this process. What it will never take is an error of kind Invalid.
+func (x *exchange) ask(ctx context.Context, method, path, media string, body []byte) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, &breakwater.Error{Kind: breakwater.Invalid, Message: "it cannot be asked for: " + path, Err: err}
+	}
+	r.Header.Set("Content-Type", media)
+	if x.token != "" {
+		r.Header.Set("Authorization", "Bearer "+x.token)
+	}
+	w := &answer{header: http.Header{}}
+	x.api.ServeHTTP(w, r)
+	if w.status < 300 {
+		return w.body.Bytes(), nil
+	}
+	var problem struct{ Detail string }
+	if json.Unmarshal(w.body.Bytes(), &problem) != nil || problem.Detail == "" {
+		problem.Detail = "the API answered " + http.StatusText(w.status)
+	}
+	kind := breakwater.Invalid
+	switch {
+	case w.status == http.StatusServiceUnavailable || w.status == http.StatusTooManyRequests:
+		kind = breakwater.Unavailable
+	case w.status >= 500:
+		kind = breakwater.Internal
+	}
+	return nil, &breakwater.Error{Kind: kind, Message: problem.Detail}
+}
+
+// answer is an http.ResponseWriter that keeps what was answered.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *answer) Header() http.Header { return w.header }
+
+func (w *answer) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+}
+
+func (w *answer) Write(b []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(b)
+}
+
+// analyse is a kafka.Group's Stream: the sensor's half for a facility's raw traffic. Where the database is away it waits.
+func (x *exchange) analyse(ctx context.Context, s *kafka.Stream) error {
+	if err := breakwater.CheckFacilityID(s.Facility); err != nil {
+		return err
+	}
+	var sensor *pipeline.Sensor
+	err := pipeline.Persist(ctx, func() (err error) {
+		sensor, err = x.server.Sensor(ctx, s.Facility, s.Learn)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	sensor.Send = x.server.Persist
+	save := sensor.Learned
+	sensor.Learned = func(ctx context.Context, b *detect.Baseline) error {
+		return pipeline.Persist(ctx, func() error { return save(ctx, b) })
+	}
+	if s.Kind == "pcap" {
+		_, err = sensor.Run(ctx, packetsOf(s.Parts))
+		return err
+	}
+	var wrong error
+	right := false
+	_, err = sensor.RunLog(ctx, func(yield func(pipeline.Entry) bool) {
+		for part := range s.Parts {
+			for line := range bytes.Lines(part) {
+				if line = bytes.TrimSpace(line); len(line) == 0 {
+					continue
+				}
+				going := true
+				switch err := api.ReadLog(s.Kind, s.Facility, line, func(e pipeline.Entry) { going = going && yield(e) }); {
+				case err == nil || errors.Is(err, decode.ErrUnused):
+					right = true
+				case wrong == nil:
+					wrong = &breakwater.Error{Kind: breakwater.Invalid, Message: "a row of " + s.Kind + " cannot be read: " + err.Error()}
+				}
+				if !going {
+					return
+				}
+			}
+		}
+	})
+	if err == nil && !right {
+		err = wrong // of a log of which some rows can be read the others are left out, as over HTTP
+	}
+	return err
+}
+
+// packetsOf are the packets of captures that follow each other.
+func packetsOf(parts iter.Seq[[]byte]) iter.Seq2[breakwater.Packet, error] {
+	return func(yield func(breakwater.Packet, error) bool) {
+		for part := range parts {
+			source, err := capture.NewReader(bytes.NewReader(part), "a capture that came over Kafka")
+			if err != nil {
+				if !yield(breakwater.Packet{}, err) {
+					return
+				}
+				continue
+			}
+			for p, err := range source.Packets() {
+				if !yield(p, err) {
+					source.Close()
+					return
+				}
+			}
+			source.Close()
+		}
+	}
+}
+
+// forward sends the packets of an upload on, in parts that are captures themselves.
+func forward(to io.WriteCloser, packets iter.Seq2[breakwater.Packet, error]) (sent int64, err error) {
+	var part bytes.Buffer
+	w := capture.NewWriter(&part, capture.PCAPNG)
+	var broken error
+	for p, wrong := range packets {
+		if wrong != nil {
+			if broken == nil {
+				broken = wrong
+			}
+			continue
+		}
+		if part.Len() > 0 && part.Len()+len(p.Data)+partHead > kafka.PartMax {
+			if _, err := to.Write(part.Bytes()); err != nil {
+				return sent, errors.Join(err, to.Close())
+			}
+			part.Reset()
+			w = capture.NewWriter(&part, capture.PCAPNG)
+		}
+		if err := w.Write(p); err != nil {
+			return sent, errors.Join(err, to.Close())
+		}
+		sent++
+	}
+	if part.Len() > 0 {
+		_, err = to.Write(part.Bytes())
+	}
+	if err = errors.Join(err, to.Close()); err != nil {
+		return sent, err
+	}
+	return sent, broken
+}
+
+// partHead is more than what a capture says beside a packet's bytes.
+const partHead = 512
+
+// also is a live.Hub's Also: what this process tells its pages, others are told too. It is kept until Kafka has it. What is
+// lost where the process is killed between the change and this line is told with the next change of the thing, or when the
+// batch that brought it comes again.
+func (x *exchange) also(kind string, about any) {
+	n := store.News{Type: kind, Node: x.node, Changed: time.Now()}
+	switch v := about.(type) {
+	case *breakwater.Alert:
+		n.Topic, n.ID = kafka.Alerts, v.ID.String()
+	case *breakwater.Prediction:
+		n.Topic, n.ID = kafka.Predictions, v.ID.String()
+	case *breakwater.Round:
+		n.Topic, n.ID = kafka.FLEvents, "round "+strconv.FormatInt(v.ID, 10)
+	case *breakwater.FLClient:
+		n.Topic, n.ID = kafka.FLEvents, "client "+v.ID
+	default:
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := x.store.PutNews(ctx, n); err != nil {
+		x.mu.Lock()
+		x.unkept = append(x.unkept, n)
+		x.mu.Unlock()
+	}
+	select {
+	case x.wake <- struct{}{}:
+	default:
+	}
+}
+
+// tell tells others what is in the outbox until ctx ends.
+func (x *exchange) tell(ctx context.Context) {
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	away := false
+	for {
+		more, err := x.tellSome(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && !away:
+			away = true
+			x.log.Warn("what changed is not told over Kafka yet: it waits in the database", "err", err)
+		case err == nil && away:
+			away = false
+			x.log.Info("what changed is told over Kafka again")
+		}
+		if more && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-x.wake:
+		}
+	}
+}
+
+func (x *exchange) tellSome(ctx context.Context) (more bool, err error) {
+	x.mu.Lock()
+	unkept := x.unkept
+	x.unkept = nil
+	x.mu.Unlock()
+	if len(unkept) > 0 {
+		if err := x.store.PutNews(ctx, unkept...); err != nil {
+			x.mu.Lock()
+			x.unkept = append(unkept, x.unkept...)
+			x.mu.Unlock()
+			return false, err
+		}
+	}
+	news, err := x.store.News(ctx, x.node, time.Now().Add(-abandonedAfter), tellAtOnce)
+	if err != nil || len(news) == 0 {
+		return false, err
+	}
+	records := make([]kafka.Record, 0, len(news))
+	for i := range news {
+		r, err := x.record(ctx, &news[i])
+		if breakwater.KindOf(err) == breakwater.NotFound && err != nil {
+			continue // it was removed meanwhile
+		}
+		if err != nil {
+			return false, err
+		}
+		records = append(records, r)
+	}
+	if len(records) > 0 {
+		if err := x.cluster.Put(ctx, records...); err != nil {
+			return false, err
+		}
+	}
+	return len(news) == tellAtOnce, x.store.Told(ctx, news)
+}
+
+// record is how a thing stands now.
+func (x *exchange) record(ctx context.Context, n *store.News) (r kafka.Record, err error) {
+	kind, name, _ := strings.Cut(n.ID, " ")
+	key, schema := "federation", kind // a round is of no facility
+	var value any
+	switch {
+	case n.Topic == kafka.Alerts || n.Topic == kafka.Predictions:
+		id, err := breakwater.ParseID(n.ID)
+		if err != nil {
+			return r, err
+		}
+		if n.Topic == kafka.Alerts {
+			a, err := x.store.Alert(ctx, id)
+			if err != nil {
+				return r, err
+			}
+			key, schema, value = a.FacilityID, "alert", a
+		} else {
+			p, err := x.store.Prediction(ctx, id)
+			if err != nil {
+				return r, err
+			}
+			key, schema, value = p.FacilityID, "prediction", p
+		}
+	case kind == "round":
+		id, err := strconv.ParseInt(name, 10, 64)
+		if err != nil {
+			return r, err
+		}
+		if value, err = x.store.Round(ctx, id); err != nil {
+			return r, err
+		}
+	default:
+		c, err := x.store.Client(ctx, name)
+		if err != nil {
+			return r, err
+		}
+		key, value = c.FacilityID, c
+	}
+	text, err := json.Marshal(value)
+	return kafka.Record{Topic: n.Topic, Key: key, Value: text,
+		Headers: map[string]string{kafka.HeaderSchema: schema + "/1", kafka.HeaderType: n.Type, kafka.HeaderNode: n.Node}}, err
+}
+
+// show tells this node's pages of what others say: other nodes, and, where that is not kept, other systems.
+func (x *exchange) show(r kafka.Record) {
+	var about any
+	kind := r.Headers[kafka.HeaderType]
+	var err error
+	switch node := r.Headers[kafka.HeaderNode]; {
+	case node == x.node || node == "" && x.keep: // the node that keeps it tells of it
+		return
+	case node != "":
+		about = json.RawMessage(r.Value)
+		if !json.Valid(r.Value) {
+			err = errors.New("its value is no JSON")
+		}
+	default:
+		kind, about, err = asMessage(&r)
+	}
+	if err == nil {
+		err = x.hub.Relay(kind, about)
+	}
+	if err != nil {
+		x.log.Warn("what another system says on Kafka is not shown", "topic", r.Topic, "key", r.Key, "err", err)
+	}
+}
+
+// asMessage is what another system says, in the words of a live message.
+func asMessage(r *kafka.Record) (kind string, about any, err error) {
+	switch r.Topic {
+	case kafka.Alerts:
+		about, err = api.ForeignAlert(r.Value)
+		return "alert_created", about, err
+	case kafka.Predictions:
+		about, err = api.ForeignPrediction(r.Value)
+		return "prediction_created", about, err
+	}
+	what, id, body, err := federationEvent(r)
+	if err != nil {
+		return "", nil, err
+	}
+	if what == "client" {
+		about, err = api.ForeignClient(id, body)
+		return "fl_client", about, err
+	}
+	number, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return "", nil, &breakwater.Error{Kind: breakwater.Invalid, Message: "a round's id is a number"}
+	}
+	about, err = api.ForeignRound(number, body)
+	return "fl_progress", about, err
+}
