@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"breakwater"
+	"breakwater/internal/attack"
 	"breakwater/internal/demo"
 	"breakwater/internal/fl"
 	"breakwater/internal/live"
@@ -48,6 +49,8 @@ type Config struct {
 	Forward func(ctx context.Context, kind, facility string, learn time.Duration) io.WriteCloser
 	// Flow is the way of the data: it takes batches and logs, and knows the rules and each facility's last minute.
 	Flow *pipeline.Server
+	// Graph says which techniques were seen and which are awaited; nil: the store does.
+	Graph attack.Graph
 	// Federation runs rounds here; nil: none are run.
 	Federation *fl.Coordinator
 	// Status is how the whole system stands.
@@ -99,6 +102,9 @@ func New(c Config) (http.Handler, error) {
 	s := &server{Config: c, refused: map[string]bool{}}
 	if s.MaxIngestBytes == 0 {
 		s.MaxIngestBytes = 16 << 30
+	}
+	if s.Graph == nil {
+		s.Graph = s.Store
 	}
 	mux := http.NewServeMux()
 	s.routes(mux)

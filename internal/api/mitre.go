@@ -65,19 +65,19 @@ type AttackScope struct {
 }
 
 // sightings is the scope as the store knows it; span is what counts where the question names none.
-func (f *AttackScope) sightings(span string) (store.Sightings, error) {
+func (f *AttackScope) sightings(span string) (attack.Sightings, error) {
 	if err := checkFacilities(f.Facility); err != nil {
-		return store.Sightings{}, err
+		return attack.Sightings{}, err
 	}
 	from, to, err := f.span(time.Now())
 	if err != nil {
-		return store.Sightings{}, err
+		return attack.Sightings{}, err
 	}
 	timed := !from.IsZero() || !to.IsZero()
 	if timed && f.Span != "" {
-		return store.Sightings{}, &breakwater.Error{Kind: breakwater.Invalid, Field: "span", Message: "span and a time are both given: use one of them"}
+		return attack.Sightings{}, &breakwater.Error{Kind: breakwater.Invalid, Field: "span", Message: "span and a time are both given: use one of them"}
 	}
-	return store.Sightings{Facilities: f.Facility, From: from, To: to, Recent: !timed && cmp.Or(f.Span, span) == "recent"}, nil
+	return attack.Sightings{Facilities: f.Facility, From: from, To: to, Recent: !timed && cmp.Or(f.Span, span) == "recent"}, nil
 }
 
 // predictor is what predicts here.
@@ -121,11 +121,11 @@ func (s *server) attackGraph(ctx context.Context, f *AttackScope) (*response[att
 	if err != nil {
 		return nil, err
 	}
-	seen, err := s.Store.TechniquesSeen(ctx, q)
+	seen, err := s.Graph.TechniquesSeen(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	awaited, err := s.Store.Transitions(ctx, q.Facilities, q.From, q.To)
+	awaited, err := s.Graph.Transitions(ctx, q.Facilities, q.From, q.To)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (s *server) attackGraph(ctx context.Context, f *AttackScope) (*response[att
 			links[[2]string{from, to}] = graphLink{from, to, probability, kind}
 		}
 	}
-	slices.SortStableFunc(seen, func(a, b store.SeenTechnique) int { return a.First.Compare(b.First) })
+	slices.SortStableFunc(seen, func(a, b attack.SeenTechnique) int { return a.First.Compare(b.First) })
 	last := map[string]string{} // facility → technique
 	for _, x := range seen {
 		before, own := last[x.FacilityID], meant(c, x.Technique)
@@ -205,7 +205,7 @@ func (s *server) attackGraph(ctx context.Context, f *AttackScope) (*response[att
 }
 
 // saw adds what a facility's alerts have shown of it.
-func (n *graphNode) saw(x store.SeenTechnique) {
+func (n *graphNode) saw(x attack.SeenTechnique) {
 	n.Alerts += x.Alerts
 	if !slices.Contains(n.Facilities, x.FacilityID) { // two ids of one technique
 		n.Facilities = append(n.Facilities, x.FacilityID)
@@ -256,7 +256,7 @@ func (s *server) standings(ctx context.Context, f *AttackScope) (map[string]*sta
 	if err != nil {
 		return nil, err
 	}
-	awaited, err := s.Store.Transitions(ctx, q.Facilities, q.From, q.To)
+	awaited, err := s.Graph.Transitions(ctx, q.Facilities, q.From, q.To)
 	if err != nil {
 		return nil, err
 	}
@@ -288,14 +288,14 @@ func (s *server) standings(ctx context.Context, f *AttackScope) (map[string]*sta
 }
 
 // alertsShowing counts the alerts that have shown each technique.
-func (s *server) alertsShowing(ctx context.Context, q store.Sightings) (map[string]int, error) {
+func (s *server) alertsShowing(ctx context.Context, q attack.Sightings) (map[string]int, error) {
 	if !q.Recent && q.From.IsZero() && q.To.IsZero() { // the index has all of them counted
 		unmuted := false
 		stats, err := s.Store.AlertStats(ctx, store.AlertFilter{Facilities: q.Facilities, Muted: &unmuted,
 			Statuses: []breakwater.Status{breakwater.StatusNew, breakwater.StatusAcknowledged, breakwater.StatusResolved}}, time.Now())
 		return stats.ByTechnique, err
 	}
-	seen, err := s.Store.TechniquesSeen(ctx, q)
+	seen, err := s.Graph.TechniquesSeen(ctx, q)
 	alerts := map[string]int{}
 	for _, x := range seen {
 		alerts[x.Technique] += x.Alerts

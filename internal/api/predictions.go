@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"breakwater"
+	"breakwater/internal/attack"
 	"breakwater/internal/store"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -346,7 +347,7 @@ func (s *server) predictNext(ctx context.Context, in *predictRequest) (*response
 		}
 	}
 	if len(seen) == 0 && b.AlertID == "" && b.FacilityID != "" {
-		recent, err := s.Store.TechniquesSeen(ctx, store.Sightings{Facilities: []string{b.FacilityID}, Recent: true})
+		recent, err := s.Store.TechniquesSeen(ctx, attack.Sightings{Facilities: []string{b.FacilityID}, Recent: true})
 		if err != nil {
 			return nil, err
 		}

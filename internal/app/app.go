@@ -2,10 +2,8 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,10 +20,10 @@ import (
 	"breakwater/internal/detect"
 	"breakwater/internal/fl"
 	"breakwater/internal/live"
+	"breakwater/internal/neo4j"
 	"breakwater/internal/pipeline"
 	"breakwater/internal/redis"
 	"breakwater/internal/store"
-	"breakwater/internal/window"
 	"breakwater/webapp"
 
 	"golang.org/x/sync/errgroup"
@@ -51,7 +49,9 @@ type App struct {
 	demo     *demo.Runner
 	node     store.Node
 	leads    atomic.Bool
-	exchange *exchange // nil: Kafka is not used
+	exchange *exchange    // nil: Kafka is not used
+	graph    *neo4j.Graph // nil: the store alone has the attack graph
+	engines  []api.Engine // in use beside the database
 	config   Config
 	log      *slog.Logger
 	keep     time.Duration // for which network data is kept
@@ -90,14 +90,9 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 	if err = a.store.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	var recent window.Buffer = window.NewMemory()
-	var engines []api.Engine
-	if c.RedisURL != "" {
-		if a.redis, err = redis.Open(ctx, c.RedisURL); err != nil {
-			return nil, err
-		}
-		recent = a.redis
-		engines = append(engines, api.Engine{Name: "redis", Ping: a.redis.Ping})
+	recent, err := a.openRecent(ctx, c)
+	if err != nil {
+		return nil, err
 	}
 	if a.hub, err = live.New(a.log, c.Origins(), c.Authorize(), c.RedisURL); err != nil {
 		return nil, err
@@ -114,6 +109,9 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 	if a.Server.Outlook, err = a.outlook(ctx); err != nil {
 		return nil, err
 	}
+	if err = a.openGraph(ctx, c); err != nil {
+		return nil, err
+	}
 	if a.rounds, err = a.federation(c); err != nil {
 		return nil, err
 	}
@@ -122,19 +120,12 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 		return nil, err
 	}
 	a.demo = a.newDemo(c)
-	var onward func(ctx context.Context, kind, facility string, learn time.Duration) io.WriteCloser
-	if c.Kafka.On() {
-		cluster, err := c.Kafka.Open(c.KafkaGroup, a.log)
-		if err != nil {
-			return nil, err
-		}
-		x := &exchange{cluster: cluster, server: a.Server, store: a.store, hub: a.hub, log: a.log, token: c.APIToken,
-			node: rand.Text(), keep: isOn(c.KafkaStore), shared: a.redis != nil, wake: make(chan struct{}, 1)}
-		a.exchange, a.hub.Also, a.monitor.behind, onward = x, x.also, x.behind.Load, cluster.Forward
-		engines = append(engines, api.Engine{Name: "kafka", Ping: cluster.Ping})
+	onward, err := a.openExchange(c)
+	if err != nil {
+		return nil, err
 	}
 	handler, err := api.New(api.Config{
-		Store: a.store, Engines: engines, Forward: onward, Demo: a.openDemo(), Hub: a.hub, Ingest: a.ingest, Flow: a.Server, Federation: a.rounds, Status: a.monitor.status, Warnings: a.monitor.warnings, Web: webapp.Handler(), Version: version,
+		Store: a.store, Graph: a.attackGraph(), Engines: a.engines, Forward: onward, Demo: a.openDemo(), Hub: a.hub, Ingest: a.ingest, Flow: a.Server, Federation: a.rounds, Status: a.monitor.status, Warnings: a.monitor.warnings, Web: webapp.Handler(), Version: version,
 		AllowedOrigins: c.Origins(), Hosts: c.Hosts(), Authorize: c.Authorize(), Logger: a.log,
 	})
 	if err != nil {
@@ -164,6 +155,10 @@ func (a *App) Run(ctx context.Context, taps ...Tap) error {
 	}
 	if demo := a.openDemo(); demo != nil {
 		group.Go(func() error { return demo.Run(ctx) })
+	}
+	group.Go(func() error { a.settle(ctx); return nil })
+	if a.graph != nil {
+		group.Go(func() error { a.graph.Run(ctx); return nil })
 	}
 	group.Go(func() error {
 		if err := a.http.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -216,6 +211,9 @@ func (a *App) Close() error {
 	}
 	if a.redis != nil {
 		err = a.redis.Close()
+	}
+	if a.graph != nil {
+		err = errors.Join(err, a.graph.Close())
 	}
 	if a.store != nil {
 		err = errors.Join(err, a.store.Close())

@@ -19,6 +19,7 @@ import (
 
 	"breakwater"
 	"breakwater/internal/fl"
+	"breakwater/internal/neo4j"
 	"breakwater/internal/redis"
 	"breakwater/internal/store"
 )
@@ -32,6 +33,9 @@ type Config struct {
 	CORSOrigins  string `name:"cors-origins" env:"CORS_ORIGINS" default:"http://localhost:3000" help:"Origins whose pages may use the API and the WebSocket, separated by commas."`
 	DatabaseURL  string `name:"database-url" env:"DATABASE_URL" default:"sqlite://breakwater.db" help:"Database: sqlite://FILE or postgres://USER:PASSWORD@HOST:5432/NAME (postgresql:// and postgresql+DRIVER:// mean the same)."`
 	RedisURL     string `name:"redis-url" env:"REDIS_URL" placeholder:"URL" help:"Redis that several servers on one database share, for the last minute of every facility and live messages: redis://USER:PASSWORD@HOST:6379/0, or rediss:// over TLS. Without it this server stands alone."`
+	Neo4jURI     string `name:"neo4j-uri" env:"NEO4J_URI" help:"Neo4j that has the attack graph too, to be asked in Cypher, as neo4j://HOST:7687; none where empty."`
+	Neo4jUser    string `name:"neo4j-user" env:"NEO4J_USER" default:"neo4j" help:"User there."`
+	Neo4jPass    string `name:"neo4j-password" env:"NEO4J_PASSWORD" placeholder:"PASSWORD" help:"The user's password; none is shown where empty."`
 	Retention    string `name:"retention-days" env:"RETENTION_DAYS" default:"30" help:"Days for which network data is kept, counted from its receipt; alerts are kept for ever."`
 	FLMinClients string `name:"fl-min-clients" env:"FL_MIN_CLIENTS" default:"2" help:"Clients that a round of federated learning needs; with fewer it fails."`
 	FLDeadline   string `name:"fl-round-deadline" env:"FL_ROUND_DEADLINE" default:"10m" help:"How long a round waits for enough clients, and then again for their training."`
@@ -74,6 +78,14 @@ func (c *Config) Check() error {
 	if c.RedisURL != "" {
 		if err := redis.CheckURL(c.RedisURL); err != nil {
 			return setting("REDIS_URL", withoutPassword(c.RedisURL), "nothing, redis://USER:PASSWORD@HOST:PORT/DB or rediss://USER:PASSWORD@HOST:PORT/DB; "+err.Error())
+		}
+	}
+	if c.Neo4jURI != "" {
+		if err := neo4j.CheckURI(c.Neo4jURI); err != nil {
+			return setting("NEO4J_URI", withoutPassword(c.Neo4jURI), err.Error())
+		}
+		if c.Neo4jPass != "" && c.Neo4jUser == "" {
+			return setting("NEO4J_USER", "", "the name of the user whose NEO4J_PASSWORD is given")
 		}
 	}
 	if days, err := strconv.Atoi(c.Retention); err != nil || days < 1 || days > 36500 {
@@ -130,7 +142,7 @@ func (c *Config) Federation() (fl.Settings, error) {
 	return s, nil
 }
 
-// withoutPassword is as much of the URL of a database or Redis as may be shown, even of one that nobody can read.
+// withoutPassword is as much of an engine's URL as may be shown, even of one that nobody can read.
 func withoutPassword(url string) string {
 	scheme, _, found := strings.Cut(url, "://")
 	switch {
@@ -285,7 +297,7 @@ program by ` + "`make generate`" + `, and a test holds it equal.
 	}
 	b.WriteString(`
 Commands that talk to a server take ` + "`--server` (`BREAKWATER_SERVER`) and `--token` (`BREAKWATER_TOKEN`)" + `. Who may use a server, and
-what ` + "`API_HOST` and `API_TOKEN`" + ` mean for that, is in [commands.md](commands.md#who-may-use-the-server); databases are in [database.md](database.md), the federation's settings in [federation.md](federation.md).
+what ` + "`API_HOST` and `API_TOKEN`" + ` mean for that, is in [commands.md](commands.md#who-may-use-the-server); databases are in [database.md](database.md), Neo4j is in [neo4j.md](neo4j.md), the federation's settings in [federation.md](federation.md).
 `)
 	return b.String()
 }

@@ -12,7 +12,7 @@ import (
 var update = flag.Bool("update", false, "write .env.example and docs/configuration.md anew")
 
 func defaults() Config {
-	return Config{APIHost: "127.0.0.1", APIPort: "8000", CORSOrigins: "http://localhost:3000", DatabaseURL: "sqlite://breakwater.db", Retention: "30", LogLevel: "info", LogFormat: "text",
+	return Config{APIHost: "127.0.0.1", APIPort: "8000", CORSOrigins: "http://localhost:3000", DatabaseURL: "sqlite://breakwater.db", Neo4jUser: "neo4j", Retention: "30", LogLevel: "info", LogFormat: "text",
 		FLMinClients: "2", FLDeadline: "10m", FLEpochs: "5", FLStrategy: "fedavg", FLNoise: "0", FLClip: "1", FLDelta: "0.00001", FLBudget: "0"}
 }
 
@@ -52,6 +52,8 @@ func TestCheckNamesTheBadSetting(t *testing.T) {
 		"CORS_ORIGINS":   func(c *Config) { c.CORSOrigins = "localhost:3000/x" },
 		"DATABASE_URL":   func(c *Config) { c.DatabaseURL = "mysql://x" },
 		"REDIS_URL":      func(c *Config) { c.RedisURL = "localhost:6379" },
+		"NEO4J_URI":      func(c *Config) { c.Neo4jURI = "http://db:7474" },
+		"NEO4J_USER":     func(c *Config) { c.Neo4jURI, c.Neo4jUser, c.Neo4jPass = "neo4j://db", "", "x" },
 		"RETENTION_DAYS": func(c *Config) { c.Retention = "0" },
 		"FL_MIN_CLIENTS": func(c *Config) { c.FLMinClients = "0" }, "FL_ROUND_DEADLINE": func(c *Config) { c.FLDeadline = "10" },
 		"FL_EPOCHS": func(c *Config) { c.FLEpochs = "" }, "FL_STRATEGY": func(c *Config) { c.FLStrategy = "krum" },
@@ -105,6 +107,17 @@ func TestRedisURL(t *testing.T) {
 			t.Errorf("%s: %v", url, err)
 		} else if err != nil && (!strings.HasPrefix(err.Error(), "REDIS_URL=") || strings.Contains(err.Error(), "sec") || strings.Contains(err.Error(), "\n")) {
 			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+func TestNeo4jURIShowsNoPassword(t *testing.T) {
+	t.Parallel()
+	for _, uri := range []string{"bolt://neo4j:secret@db:7687", "neo4j:secret@db", "bolt://neo4j:sec%ret@db"} {
+		c := defaults()
+		c.Neo4jURI = uri
+		if err := c.Check(); err == nil || !strings.HasPrefix(err.Error(), "NEO4J_URI=") || strings.Contains(err.Error(), "sec") {
+			t.Errorf("%s: %v", uri, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,6 +54,23 @@ type exchange struct {
 	wake   chan struct{}
 	mu     sync.Mutex
 	unkept []store.News // that the database did not take
+}
+
+// openExchange makes ready what goes over Kafka, where it is used, and gives what takes raw traffic to the node that has its
+// facility; nil: it is analysed where it comes.
+func (a *App) openExchange(c Config) (onward func(ctx context.Context, kind, facility string, learn time.Duration) io.WriteCloser, err error) {
+	if !c.Kafka.On() {
+		return nil, nil
+	}
+	cluster, err := c.Kafka.Open(c.KafkaGroup, a.log)
+	if err != nil {
+		return nil, err
+	}
+	x := &exchange{cluster: cluster, server: a.Server, store: a.store, hub: a.hub, log: a.log, token: c.APIToken,
+		node: rand.Text(), keep: isOn(c.KafkaStore), shared: a.redis != nil, wake: make(chan struct{}, 1)}
+	a.exchange, a.hub.Also, a.monitor.behind = x, x.also, x.behind.Load
+	a.engines = append(a.engines, api.Engine{Name: "kafka", Ping: cluster.Ping})
+	return cluster.Forward, nil
 }
 
 const (

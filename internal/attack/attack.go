@@ -319,6 +319,9 @@ func (c *Catalogue) Objects(kind Kind) []Object {
 	return of
 }
 
+// All are the objects of every kind, those that only the other version has too.
+func (c *Catalogue) All() []Object { return c.objects }
+
 // Meant are the ids of the catalogue's own techniques that id stands for: itself; the one that has another id in the
 // other version; for a technique that only the other version has, the techniques that were put under it, else its
 // parent. None where the id is unknown, or where the catalogue's version has nothing like it.

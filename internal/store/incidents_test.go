@@ -17,8 +17,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// attack is a detection of client against asset.
-func attack(client, asset string, after time.Duration) breakwater.Detection {
+// intrusion is a detection of client against asset.
+func intrusion(client, asset string, after time.Duration) breakwater.Detection {
 	d := at(scan(after), asset)
 	d.Talk.Client, d.Talk.Server = netip.MustParseAddr(client), netip.MustParseAddr("10.0.0.11")
 	return d
@@ -31,17 +31,17 @@ func TestIncidents(t *testing.T) {
 		detections []breakwater.Detection
 		want       []string // assets of each incident, in order of time
 	}{
-		{"one alert", []breakwater.Detection{attack("10.0.0.57", "a", 0)}, nil},
-		{"one attacker", []breakwater.Detection{attack("10.0.0.57", "a", 0), attack("10.0.0.57", "b", 30*minute)}, []string{"a b"}},
-		{"two attackers", []breakwater.Detection{attack("10.0.0.57", "a", 0), attack("10.0.0.58", "b", 30*minute)}, nil},
-		{"silent for an hour", []breakwater.Detection{attack("10.0.0.57", "a", 0), attack("10.0.0.57", "b", 60*minute)}, []string{"a b"}},
-		{"silent for more", []breakwater.Detection{attack("10.0.0.57", "a", 0), attack("10.0.0.57", "b", 60*minute+1)}, nil},
-		{"joined by what lies between, told last", []breakwater.Detection{attack("10.0.0.57", "a", 0), attack("10.0.0.57", "b", 90*minute), attack("10.0.0.57", "c", 45*minute)}, []string{"a c b"}},
-		{"from asset to asset", []breakwater.Detection{attack("10.0.0.57", "10.0.0.2", 0), attack("10.0.0.2", "10.0.0.12", 20*minute), attack("10.0.0.12", "d", 70*minute)}, []string{"10.0.0.2 10.0.0.12 d"}},
-		{"from asset to asset, told backwards", []breakwater.Detection{attack("10.0.0.12", "d", 70*minute), attack("10.0.0.2", "10.0.0.12", 20*minute), attack("10.0.0.57", "10.0.0.2", 0)}, []string{"10.0.0.2 10.0.0.12 d"}},
-		{"the asset attacked before it was attacked", []breakwater.Detection{attack("10.0.0.2", "d", 0), attack("10.0.0.57", "10.0.0.2", minute)}, nil},
-		{"the asset goes on attacking", []breakwater.Detection{attack("10.0.0.2", "d", 0), attack("10.0.0.57", "10.0.0.2", minute), attack("10.0.0.2", "e", 2*minute)}, []string{"d 10.0.0.2 e"}},
-		{"too late from asset to asset", []breakwater.Detection{attack("10.0.0.57", "10.0.0.2", 0), attack("10.0.0.2", "d", 61*minute)}, nil},
+		{"one alert", []breakwater.Detection{intrusion("10.0.0.57", "a", 0)}, nil},
+		{"one attacker", []breakwater.Detection{intrusion("10.0.0.57", "a", 0), intrusion("10.0.0.57", "b", 30*minute)}, []string{"a b"}},
+		{"two attackers", []breakwater.Detection{intrusion("10.0.0.57", "a", 0), intrusion("10.0.0.58", "b", 30*minute)}, nil},
+		{"silent for an hour", []breakwater.Detection{intrusion("10.0.0.57", "a", 0), intrusion("10.0.0.57", "b", 60*minute)}, []string{"a b"}},
+		{"silent for more", []breakwater.Detection{intrusion("10.0.0.57", "a", 0), intrusion("10.0.0.57", "b", 60*minute+1)}, nil},
+		{"joined by what lies between, told last", []breakwater.Detection{intrusion("10.0.0.57", "a", 0), intrusion("10.0.0.57", "b", 90*minute), intrusion("10.0.0.57", "c", 45*minute)}, []string{"a c b"}},
+		{"from asset to asset", []breakwater.Detection{intrusion("10.0.0.57", "10.0.0.2", 0), intrusion("10.0.0.2", "10.0.0.12", 20*minute), intrusion("10.0.0.12", "d", 70*minute)}, []string{"10.0.0.2 10.0.0.12 d"}},
+		{"from asset to asset, told backwards", []breakwater.Detection{intrusion("10.0.0.12", "d", 70*minute), intrusion("10.0.0.2", "10.0.0.12", 20*minute), intrusion("10.0.0.57", "10.0.0.2", 0)}, []string{"10.0.0.2 10.0.0.12 d"}},
+		{"the asset attacked before it was attacked", []breakwater.Detection{intrusion("10.0.0.2", "d", 0), intrusion("10.0.0.57", "10.0.0.2", minute)}, nil},
+		{"the asset goes on attacking", []breakwater.Detection{intrusion("10.0.0.2", "d", 0), intrusion("10.0.0.57", "10.0.0.2", minute), intrusion("10.0.0.2", "e", 2*minute)}, []string{"d 10.0.0.2 e"}},
+		{"too late from asset to asset", []breakwater.Detection{intrusion("10.0.0.57", "10.0.0.2", 0), intrusion("10.0.0.2", "d", 61*minute)}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			forEachEngine(t, func(t *testing.T, s *Store) {
@@ -67,11 +67,11 @@ func TestIncidents(t *testing.T) {
 func TestIncidentOfOneAttack(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
-		first := save(t, s, batch(attack("10.0.0.57", "10.0.0.2", 0)))[0]
+		first := save(t, s, batch(intrusion("10.0.0.57", "10.0.0.2", 0)))[0]
 		second := write(20 * time.Minute)
 		second.Talk.Client, second.Asset = netip.MustParseAddr("10.0.0.2"), "10.0.0.12"
 		last := save(t, s, batch(second))[0]
-		lone := save(t, s, batch(attack("10.0.0.99", "10.0.0.77", 0)))[0]
+		lone := save(t, s, batch(intrusion("10.0.0.99", "10.0.0.77", 0)))[0]
 		setStatus(t, s, first.ID, breakwater.StatusResolved)
 		want := &breakwater.Incident{ID: first.ID, FacilityID: "plant", FirstSeen: began, LastSeen: began.Add(20 * time.Minute), Severity: breakwater.Critical, AlertCount: 2, Unresolved: 1,
 			Attackers: []string{"10.0.0.57", "10.0.0.2"}, Assets: []string{"10.0.0.2", "10.0.0.12"}, Techniques: []string{"T0846", "T0855"}}
@@ -99,7 +99,7 @@ func TestIncidentPages(t *testing.T) {
 		ctx := context.Background()
 		for i := range 7 {
 			for _, asset := range []string{"a", "b"} {
-				d := attack(fmt.Sprintf("10.0.1.%d", i), fmt.Sprint(asset, i), time.Duration(i/2)*time.Hour) // two and two at the same time
+				d := intrusion(fmt.Sprintf("10.0.1.%d", i), fmt.Sprint(asset, i), time.Duration(i/2)*time.Hour) // two and two at the same time
 				d.FacilityID = []string{"plant", "dam"}[i%2]
 				save(t, s, breakwater.Batch{FacilityID: d.FacilityID, Detections: []breakwater.Detection{d}})
 			}
@@ -154,7 +154,7 @@ func TestIncidentsModel(t *testing.T) {
 			var all []breakwater.Detection
 			for i := range rapid.IntRange(0, 20).Draw(t, "detections") {
 				now = now.Add(rapid.SampledFrom([]time.Duration{time.Second, 3 * time.Minute, 10 * time.Minute, 59 * time.Minute, 61 * time.Minute}).Draw(t, "gap"))
-				d := attack(addr.Draw(t, "client"), addr.Draw(t, "asset"), 0)
+				d := intrusion(addr.Draw(t, "client"), addr.Draw(t, "asset"), 0)
 				d.Time, d.Model = now.Add(time.Duration(i)), rapid.SampledFrom([]string{"port-scan", "flood"}).Draw(t, "model")
 				d.Confidence = float64(rapid.IntRange(0, 9).Draw(t, "confidence")) / 10 // a stronger one takes the source's conversation
 				all = append(all, d)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"breakwater"
+	"breakwater/internal/attack"
 )
 
 // What techniques were seen, what is predicted of them, and what becomes of predictions.
@@ -21,9 +22,8 @@ import (
 // whenever that comes, and also where it had expired before.
 
 const (
-	// RecentSpan is for how long after it was last seen a technique counts as what an attacker has done: as long as the
-	// longest timeframe of our own predictions. A technique that was not seen within this span before or after is new.
-	RecentSpan = 7 * 24 * time.Hour
+	// RecentSpan is attack's: a technique that was not seen within this span before or after is new.
+	RecentSpan = attack.RecentSpan
 	// moment is how long one act of an attacker may be under way: what more is seen so soon after a prediction was made,
 	// several rules seeing the same packets, updates it and makes no other.
 	moment = 5 * time.Second

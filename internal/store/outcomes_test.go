@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"breakwater"
+	"breakwater/internal/attack"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -153,7 +154,7 @@ func TestObservedPrediction(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 
-		seen, err := s.TechniquesSeen(ctx, Sightings{Facilities: []string{"plant", "nowhere"}, Recent: true})
+		seen, err := s.TechniquesSeen(ctx, attack.Sightings{Facilities: []string{"plant", "nowhere"}, Recent: true})
 		var names []string
 		for _, x := range seen {
 			names = append(names, fmt.Sprint(x.Technique, x.Alerts))
@@ -162,7 +163,7 @@ func TestObservedPrediction(t *testing.T) {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
 		next, err := s.Transitions(ctx, nil, time.Time{}, time.Time{})
-		if diff := cmp.Diff([]Transition{{"T0831", "T0855", 1, .5, false}, {"T0846", "T0831", 1, .25, true}, {"T0848", "T0831", 1, .25, true}}, next); diff != "" || err != nil {
+		if diff := cmp.Diff([]attack.Transition{{From: "T0831", To: "T0855", Predictions: 1, Probability: .5, Observed: false}, {From: "T0846", To: "T0831", Predictions: 1, Probability: .25, Observed: true}, {From: "T0848", To: "T0831", Predictions: 1, Probability: .25, Observed: true}}, next); diff != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
 	})
@@ -196,7 +197,7 @@ func TestMutedAndFalse(t *testing.T) {
 		if got := observe(t, s, shown("T0846", "c", 10*time.Minute)); got != "created T0846@10 open v1" {
 			t.Errorf("new, as the first was a false positive: %q", got)
 		}
-		seen, err := s.TechniquesSeen(ctx, Sightings{Recent: true})
+		seen, err := s.TechniquesSeen(ctx, attack.Sightings{Recent: true})
 		if err != nil || len(seen) != 1 || seen[0].Alerts != 1 || !seen[0].First.Equal(began.Add(10*time.Minute)) {
 			t.Errorf("%+v, %v", seen, err)
 		}
@@ -373,7 +374,7 @@ func TestOldPredictions(t *testing.T) {
 		if diff := cmp.Diff([]string{"validated 9999-12-31T08:00:00.5Z", "open 2026-03-01T08:00:00.123Z"}, got); diff != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
-		seen, err := s.TechniquesSeen(ctx, Sightings{Recent: true})
+		seen, err := s.TechniquesSeen(ctx, attack.Sightings{Recent: true})
 		if err != nil || len(seen) != 1 || seen[0].Technique != "T0846" || seen[0].Last.Sub(seen[0].First) != 5*time.Minute {
 			t.Errorf("%+v, %v", seen, err)
 		}
@@ -394,17 +395,17 @@ func TestSpanOfSightings(t *testing.T) {
 		observe(t, s, shown("T0831", "c", 30*day))
 		for _, c := range []struct {
 			name      string
-			q         Sightings
+			q         attack.Sightings
 			seen      []string // technique and alerts
 			predicted []string // from, to, and whether it was seen
 		}{
-			{"all", Sightings{}, []string{"T0848 1", "T0846 1", "T0831 1"}, []string{"T0831 T0855 false"}},
-			{"recent", Sightings{Recent: true}, []string{"T0831 1"}, []string{"T0831 T0855 false"}},
-			{"while one went on", Sightings{From: began.Add(time.Hour + 3*time.Minute), To: began.Add(2 * time.Hour)}, []string{"T0846 1"}, nil},
-			{"up to, not at", Sightings{To: began.Add(time.Hour)}, []string{"T0848 1"}, nil},
-			{"from the very moment on", Sightings{From: began.Add(time.Hour + 4*time.Minute)}, []string{"T0846 1", "T0831 1"}, []string{"T0831 T0855 false"}},
-			{"after all predictions", Sightings{From: began.Add(40 * day)}, nil, nil},
-			{"of another facility", Sightings{Facilities: []string{"nowhere"}}, nil, nil},
+			{"all", attack.Sightings{}, []string{"T0848 1", "T0846 1", "T0831 1"}, []string{"T0831 T0855 false"}},
+			{"recent", attack.Sightings{Recent: true}, []string{"T0831 1"}, []string{"T0831 T0855 false"}},
+			{"while one went on", attack.Sightings{From: began.Add(time.Hour + 3*time.Minute), To: began.Add(2 * time.Hour)}, []string{"T0846 1"}, nil},
+			{"up to, not at", attack.Sightings{To: began.Add(time.Hour)}, []string{"T0848 1"}, nil},
+			{"from the very moment on", attack.Sightings{From: began.Add(time.Hour + 4*time.Minute)}, []string{"T0846 1", "T0831 1"}, []string{"T0831 T0855 false"}},
+			{"after all predictions", attack.Sightings{From: began.Add(40 * day)}, nil, nil},
+			{"of another facility", attack.Sightings{Facilities: []string{"nowhere"}}, nil, nil},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				var seen, predicted []string

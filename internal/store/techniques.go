@@ -6,28 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"breakwater/internal/attack"
 )
 
-// SeenTechnique is a technique that alerts of a facility have shown.
-type SeenTechnique struct {
-	FacilityID  string
-	Technique   string // id as the alerts have it
-	Alerts      int    // that showed it
-	First, Last time.Time
-}
-
-// Sightings says which sightings of techniques are asked for.
-type Sightings struct {
-	Facilities []string  // none: of all
-	Recent     bool      // only in the RecentSpan before each facility's newest data; From and To are zero then
-	From, To   time.Time // went on not before From, and before To; zero: open
-}
-
-// TechniquesSeen are the techniques that alerts have shown: by facility, in the order in which they first did. What mutes
-// cover and false positives do not count.
-func (s *Store) TechniquesSeen(ctx context.Context, q Sightings) (all []SeenTechnique, err error) {
+// TechniquesSeen is attack.Graph's.
+func (s *Store) TechniquesSeen(ctx context.Context, q attack.Sightings) (all []attack.SeenTechnique, err error) {
 	err = s.view(ctx, "reading which techniques were seen", func(tx *sql.Tx) error {
-		all = []SeenTechnique{}
+		all = []attack.SeenTechnique{}
 		var args []any
 		type newest struct {
 			id   string
@@ -41,14 +27,14 @@ func (s *Store) TechniquesSeen(ctx context.Context, q Sightings) (all []SeenTech
 		for _, f := range known {
 			since := q.From
 			if q.Recent && !time.Time(f.seen).IsZero() { // else what detectors outside reported is all there is
-				since = time.Time(f.seen).Add(-RecentSpan)
+				since = time.Time(f.seen).Add(-attack.RecentSpan)
 			}
 			args := []any{f.id, stamp(since)}
 			before := ""
 			if !q.To.IsZero() {
 				args, before = append(args, stamp(q.To)), "AND t.first_seen < $3"
 			}
-			of, err := many(ctx, tx, func(x *SeenTechnique, scan func(...any) error) error {
+			of, err := many(ctx, tx, func(x *attack.SeenTechnique, scan func(...any) error) error {
 				x.FacilityID = f.id
 				return scan(&x.Technique, &x.Alerts, (*stamp)(&x.First), (*stamp)(&x.Last))
 			}, `SELECT t.technique, count(*), min(t.first_seen) AS first, max(t.last_seen) FROM technique_sightings t
@@ -64,18 +50,8 @@ func (s *Store) TechniquesSeen(ctx context.Context, q Sightings) (all []SeenTech
 	return all, err
 }
 
-// Transition is one technique after another: predicted and awaited, or predicted and seen since.
-type Transition struct {
-	From, To    string // ids as the predictions have them
-	Predictions int
-	Probability float64 // the greatest that was said
-	Observed    bool    // To was seen inside its timeframe
-}
-
-// Transitions are what the open predictions of these facilities, or of all where none is named, await, and what validated
-// predictions foresaw that was seen since, each once. Only predictions that were open between from and to count; zero is
-// open.
-func (s *Store) Transitions(ctx context.Context, facilities []string, from, to time.Time) (all []Transition, err error) {
+// Transitions is attack.Graph's.
+func (s *Store) Transitions(ctx context.Context, facilities []string, from, to time.Time) (all []attack.Transition, err error) {
 	err = s.view(ctx, "reading what is predicted", func(tx *sql.Tx) error {
 		var args []any
 		where := in(&args, "p.facility_id", facilities)
@@ -87,7 +63,7 @@ func (s *Store) Transitions(ctx context.Context, facilities []string, from, to t
 			args = append(args, stamp(to))
 			where += fmt.Sprintf(" AND p.timestamp < $%d", len(args))
 		}
-		all, err = many(ctx, tx, func(x *Transition, scan func(...any) error) error {
+		all, err = many(ctx, tx, func(x *attack.Transition, scan func(...any) error) error {
 			return scan(&x.From, &x.To, &x.Observed, &x.Predictions, &x.Probability)
 		}, `SELECT p.current_technique, t.technique_id, t.observed_at IS NOT NULL AS observed, count(*), max(t.probability)
 			FROM predictions p JOIN predicted_techniques t ON t.prediction_id = p.id

@@ -1,0 +1,218 @@
+package neo4j
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"breakwater/internal/attack"
+	"breakwater/internal/store"
+)
+
+const (
+	// lookEvery is how often Run looks whether the copy lacks something.
+	lookEvery = 500 * time.Millisecond
+	// presencesEvery is how often the newest data of facilities, which moves each second, is written.
+	presencesEvery = 5 * time.Second
+	// atOnce is how many alerts and predictions one transaction writes.
+	atOnce = 500
+	// writing and reading are how long a transaction may take. Who reads is a person.
+	writing, reading = 30 * time.Second, 2 * time.Second
+	// rest is for how long Neo4j is not asked after it has not answered in time.
+	rest = time.Minute
+)
+
+// Graph is the attack graph as Neo4j has it, and as the store has it while Neo4j does not answer or lacks something. So
+// what is asked after a change always shows it. It implements attack.Graph.
+type Graph struct {
+	server *server
+	store  *store.Store
+	log    *slog.Logger
+	attack func() (catalogue *attack.Catalogue, digest string)
+	leads  func() bool // whether this server is the one that writes, of those on the same store
+
+	same  atomic.Bool  // when Run last looked, Neo4j answered, and its copy was one of this store
+	rests atomic.Int64 // until when it is not asked, in nanoseconds
+
+	// What only Run knows.
+	presences []attack.Presence
+	told      time.Time // when they were written
+}
+
+// Open makes a graph of the server at a URI (see CheckURI); with no password none is shown. It does not connect: Neo4j may
+// be away. catalogue gives ATT&CK as it is to be written, and leads says whether it is this server that writes: of those on
+// one store one does.
+func Open(uri, user, password string, s *store.Store, catalogue func() *attack.Catalogue, leads func() bool, log *slog.Logger) (*Graph, error) {
+	server, err := dial(uri, user, password)
+	if err != nil {
+		return nil, err
+	}
+	known := sync.OnceValues(func() (*attack.Catalogue, string) {
+		c, sum := catalogue(), sha256.New()
+		c.Write(sum, true) // a hash takes everything
+		return c, hex.EncodeToString(sum.Sum(nil)[:8])
+	})
+	return &Graph{server: server, store: s, log: log, attack: known, leads: leads}, nil
+}
+
+// Close closes the connections.
+func (g *Graph) Close() error { return g.server.driver.Close(context.Background()) }
+
+// Ping asks Neo4j for nothing. The error is of kind Unavailable where it does not answer.
+func (g *Graph) Ping(ctx context.Context) error {
+	_, err := g.server.read(ctx, "looking whether it answers", "RETURN 1", nil)
+	return err
+}
+
+// TechniquesSeen is attack.Graph's.
+func (g *Graph) TechniquesSeen(ctx context.Context, q attack.Sightings) ([]attack.SeenTechnique, error) {
+	return ask(ctx, g, func(ctx context.Context, of attack.Graph) ([]attack.SeenTechnique, error) {
+		return of.TechniquesSeen(ctx, q)
+	})
+}
+
+// Transitions is attack.Graph's.
+func (g *Graph) Transitions(ctx context.Context, facilities []string, from, to time.Time) ([]attack.Transition, error) {
+	return ask(ctx, g, func(ctx context.Context, of attack.Graph) ([]attack.Transition, error) {
+		return of.Transitions(ctx, facilities, from, to)
+	})
+}
+
+// ask asks Neo4j where it has everything, else the store.
+func ask[T any](ctx context.Context, g *Graph, question func(context.Context, attack.Graph) (T, error)) (T, error) {
+	if g.same.Load() && time.Now().UnixNano() > g.rests.Load() {
+		if _, behind, err := g.store.GraphCopy(ctx); err == nil && !behind {
+			soon, cancel := context.WithTimeout(ctx, reading)
+			defer cancel()
+			answer, err := question(soon, g.server)
+			if err == nil || ctx.Err() != nil {
+				return answer, err
+			}
+			g.rests.Store(time.Now().Add(rest).UnixNano())
+			g.log.Info("the database answers for Neo4j", "for", rest, "err", err)
+		}
+	}
+	return question(ctx, g.store)
+}
+
+// Run lets the copy follow until ctx ends. What goes wrong is told once and tried again.
+func (g *Graph) Run(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	said := ""
+	for {
+		switch err := g.follow(ctx); {
+		case ctx.Err() != nil:
+			return
+		case err != nil && err.Error() != said:
+			said = err.Error()
+			g.log.Warn("the attack graph in Neo4j does not follow; it will be tried again, and what changes meanwhile is noted", "err", err)
+		case err == nil && said != "":
+			said = ""
+			g.log.Info("the attack graph in Neo4j has everything again")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// follow brings the copy up to date, where this server does that, and looks whether it is this store's.
+func (g *Graph) follow(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			g.same.Store(false)
+		}
+	}()
+	soon, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	found, written, err := g.server.marker(soon)
+	if err != nil {
+		return err
+	}
+	follows, _, err := g.store.GraphCopy(ctx)
+	if err != nil {
+		return err
+	}
+	same := found != "" && found == follows
+	g.same.Store(same)
+	if !g.leads() {
+		return nil
+	}
+	if !same {
+		if err := g.begin(ctx); err != nil {
+			return err
+		}
+	}
+	if catalogue, digest := g.attack(); written != digest || !same {
+		if err := g.server.importAttack(ctx, catalogue, digest); err != nil {
+			return err
+		}
+		g.log.Info("ATT&CK was written into Neo4j", "version", catalogue.Version)
+	}
+	g.same.Store(true)
+	for g.leads() {
+		c, err := g.store.GraphChanges(ctx, atOnce)
+		if err != nil {
+			return err
+		}
+		if len(c.Marks) == 0 {
+			return g.tellPresences(ctx)
+		}
+		if err := g.bring(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bring writes changes and notes that they are written.
+func (g *Graph) bring(ctx context.Context, c attack.Changes) error {
+	bounded, cancel := context.WithTimeout(ctx, writing)
+	defer cancel()
+	if err := g.server.bring(bounded, c); err != nil {
+		return err
+	}
+	return g.store.GraphTold(ctx, c)
+}
+
+// begin begins the copy anew: Neo4j has none, or that of another database.
+func (g *Graph) begin(ctx context.Context) error {
+	g.log.Info("the attack graph in Neo4j is written anew")
+	graph := rand.Text()
+	if err := g.store.FollowGraph(ctx, graph); err != nil { // first: from now on no server asks a copy that is being emptied
+		return err
+	}
+	if err := g.server.begin(ctx); err != nil {
+		return err
+	}
+	if err := g.server.mark(ctx, graph); err != nil {
+		return err
+	}
+	g.presences, g.told = nil, time.Time{}
+	return nil
+}
+
+// tellPresences writes what is newest of facilities, where that was not done just now.
+func (g *Graph) tellPresences(ctx context.Context) error {
+	if time.Since(g.told) < presencesEvery {
+		return nil
+	}
+	all, err := g.store.Presences(ctx)
+	if err != nil || g.presences != nil && slices.Equal(all, g.presences) {
+		return err
+	}
+	if err := g.server.presences(ctx, all); err != nil {
+		return err
+	}
+	g.presences, g.told = all, time.Now()
+	return nil
+}
