@@ -8,13 +8,15 @@ GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VE
 WEB_SOURCES = $(shell find webapp -path '*/node_modules' -prune -o -path webapp/.next -prune -o -path webapp/out -prune -o -type f -print)
 PNPM = scripts/pnpm -C webapp
 FUZZ_SECONDS ?= 30
-ON_POSTGRES = $(shell grep -rl --include='*_test.go' '^func TestOnPostgres' cmd internal | xargs -n1 dirname | sed 's|^|./|')
+ENGINES = scripts/with-neo4j scripts/with-kafka scripts/with-redis scripts/with-postgres
+ON_ENGINES = $(shell grep -rlE --include='*_test.go' '(storetest|redistest|kafkatest|neo4jtest)\.' cmd internal | xargs -n1 dirname | sort -u | sed 's|^|./|')
+DRIVERS = ./internal/redis ./internal/kafka ./internal/neo4j ./internal/live
 FUZZ_API_SECONDS ?= 120
 SOAK_MINUTES ?= 10
 # The pictures of the documentation: name in screenshots/, and in docs/images/.
 SHOWN = alert-desktop-light:alert dashboard-desktop-light:dashboard incident-desktop-light:incident attack-graph-desktop-light:attack-graph facilities-map-desktop-light:facilities federation-completed:federation
 
-.PHONY: help run demo-capture build web test test-go test-api test-web test-browser check staticcheck lint generate verify bench fuzz fuzz-api bench-api soak lighthouse screenshots clean
+.PHONY: help run demo-capture build web test test-go engines test-api test-web test-browser check staticcheck lint generate verify bench fuzz fuzz-api bench-api soak lighthouse screenshots clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,15 +42,23 @@ webapp/out/site/index.html: $(WEB_SOURCES)
 	$(PNPM) build
 	@touch $@
 
-test: test-go test-api test-web test-browser ## every test, with what they need installed first
+test: test-go engines test-api test-web test-browser ## every test, with what they need installed first
 
 # Labelled data sets and days of simulated plants: the race detector makes them six times as long, and what runs at once in
-# them is of fl and ml, whose own tests have it. Of the demos, ten times over.
+# them is of fl and ml, whose own tests have it. The longest begin first, so that no core is idle in the end.
 test-go: PLAIN = ./internal/eval ./internal/fl/simulate
-test-go: ## Go tests with the race detector; those that know no engine once more on PostgreSQL, without it; those that need Redis beside one
+test-go: LONG = ./internal/store ./cmd/breakwater ./internal/demo
+test-go: ## Go tests with the race detector, on what is embedded
 	scripts/need-tshark
 	scripts/need-python-peers >/dev/null
-	scripts/with-redis scripts/with-postgres sh -c 'go test -race -timeout 30m -skip "^TestOnPostgres$$" $$(go list ./... | grep -vE "internal/(eval|fl/simulate)$$") && go test -timeout 30m $(PLAIN) && go test -run "^TestDemosOverAndOver$$" ./cmd/breakwater && go test -timeout 30m -run "^TestOnPostgres$$" $(ON_POSTGRES)'
+	go test -race -timeout 30m $(LONG) $$(go list ./... | grep -vE "internal/(eval|fl/simulate)$$")
+	go test -timeout 30m $(PLAIN)
+
+# One package after the other where tests stop an engine that all share. The race detector is for those that speak with an
+# engine themselves; the store has it in test-go, and with PostgreSQL it would take ten minutes more.
+engines: STOPPING = ./cmd/breakwater ./internal/app
+engines: ## the same suites and more on real engines, which it starts: PostgreSQL, Redis, Kafka, Neo4j
+	$(ENGINES) sh -c 'go test -race -p 1 -timeout 30m $(DRIVERS) && go test -p 1 -timeout 30m $(STOPPING) && go test -timeout 30m $(filter-out $(DRIVERS) $(STOPPING),$(ON_ENGINES))'
 
 test-api: ## the running program asked what its description allows and forbids, briefly and always the same
 	FUZZ_BRIEF=yes FUZZ_SEED=1 scripts/fuzz-api

@@ -47,7 +47,7 @@ var drivers = map[string][]string{
 	"github.com/redis/rueidis":          {"internal/redis"},
 	"github.com/neo4j/neo4j-go-driver":  {"internal/neo4j", "internal/neo4j/neo4jtest"},
 	"github.com/expr-lang/expr":         {"internal/detect"},
-	"github.com/goccy/go-yaml":          {"internal/detect"},
+	"github.com/goccy/go-yaml":          {"internal/detect", "internal/app"},
 	"gonum.org/v1/gonum":                {"internal/ml"},
 	"github.com/alecthomas/kong":        {"cmd/breakwater", "internal/app"},
 }

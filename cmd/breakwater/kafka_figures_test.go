@@ -110,7 +110,7 @@ func TestKafkaFigures(t *testing.T) {
 		took := time.Since(began)
 		rows.Close()
 		t.Logf("%-17s %6.0f batches/s, %8.0f events/s; %v, sent after %v; CPU %s", way.name+":", float64(batches)/took.Seconds(), float64(events)/took.Seconds(),
-			took.Round(time.Millisecond), sent.Round(time.Millisecond), cpu(on, pids).since(before, took))
+			took.Round(time.Millisecond), sent.Round(time.Millisecond), cpu(on, pids).since(before, int64(batches)))
 
 		// Captures: the same traffic for each of eight facilities.
 		path := filepath.Join(t.TempDir(), "plant.pcap")
@@ -153,7 +153,7 @@ func TestKafkaFigures(t *testing.T) {
 		for _, n := range packets {
 			total += n
 		}
-		t.Logf("%-17s %6.0f packets/s of captures; %v, uploaded after %v; CPU %s", way.name+":", float64(total)/took.Seconds(), took.Round(time.Millisecond), sent.Round(time.Millisecond), cpu(on, pids).since(before, took))
+		t.Logf("%-17s %6.0f packets/s of captures; %v, uploaded after %v; CPU %s", way.name+":", float64(total)/took.Seconds(), took.Round(time.Millisecond), sent.Round(time.Millisecond), cpu(on, pids).since(before, total))
 	}
 }
 
@@ -235,10 +235,14 @@ func cpu(on kafkatest.Cluster, nodes []int) spent {
 	return s
 }
 
-func (s spent) since(before spent, took time.Duration) string {
+// since says what was spent, and how many things that makes in a second of one core's whole time, which other work on the
+// machine hardly changes.
+func (s spent) since(before spent, things int64) string {
 	var b strings.Builder
+	total := 0.0
 	for _, who := range []string{"nodes", "PostgreSQL", "Kafka", "sender"} {
-		fmt.Fprintf(&b, "%s %.0f %%, ", who, 100*(s[who]-before[who])/took.Seconds())
+		fmt.Fprintf(&b, "%s %.1f s, ", who, s[who]-before[who])
+		total += s[who] - before[who]
 	}
-	return strings.TrimSuffix(b.String(), ", ") + " of a core"
+	return fmt.Sprintf("%s%.0f in a second of a core", b.String(), float64(things)/total)
 }

@@ -33,7 +33,14 @@ func freePort(t *testing.T) string {
 }
 
 // fetch asks a server for a JSON object.
-func fetch(t *testing.T, url string) map[string]any {
+func fetch(t *testing.T, url string) (object map[string]any) {
+	t.Helper()
+	getJSON(t, url, &object)
+	return object
+}
+
+// getJSON asks a server for JSON of any kind.
+func getJSON(t *testing.T, url string, out any) {
 	t.Helper()
 	resp, err := http.Get(url)
 	if err != nil {
@@ -44,11 +51,9 @@ func fetch(t *testing.T, url string) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var object map[string]any
-	if err := json.Unmarshal(text, &object); err != nil || resp.StatusCode != 200 {
+	if err := json.Unmarshal(text, out); err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %d %s", url, resp.StatusCode, text)
 	}
-	return object
 }
 
 // attacked records the plant under attack.

@@ -99,12 +99,15 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 	}
 	a.node = newNode(a.listener.Addr().(*net.TCPAddr))
 	a.Server = &pipeline.Server{
-		Store: a.store, Node: &a.node, Rules: rules, Context: recent,
+		Store: a.store, Rules: rules, Context: recent,
 		Publish: func(alert *breakwater.Alert, created bool) {
 			if err := a.hub.Alert(alert, created); err != nil {
 				a.log.Warn("an alert was saved but not published; open pages show it after a reload", "alert", alert.ID, "err", err)
 			}
 		},
+	}
+	if !a.store.Embedded() { // else no other node can have a facility
+		a.Server.Node = &a.node
 	}
 	if a.Server.Outlook, err = a.outlook(ctx); err != nil {
 		return nil, err
@@ -147,16 +150,18 @@ func (a *App) URL() string { return "http://" + a.listener.Addr().String() }
 // Run serves and taps until ctx ends, then lets what is under way end.
 func (a *App) Run(ctx context.Context, taps ...Tap) error {
 	group, ctx := errgroup.WithContext(ctx)
+	if demo := a.openDemo(); demo != nil {
+		if err := demo.Begin(ctx); err != nil { // before somebody asks for a scenario
+			return err
+		}
+		group.Go(func() error { return demo.Run(ctx) })
+	}
 	group.Go(func() error { return a.hub.Run(ctx) })
 	group.Go(func() error { return a.lead(ctx) })
 	group.Go(func() error { a.monitor.run(ctx); return nil })
 	if a.exchange != nil {
 		group.Go(func() error { return a.exchange.run(ctx) })
 	}
-	if demo := a.openDemo(); demo != nil {
-		group.Go(func() error { return demo.Run(ctx) })
-	}
-	group.Go(func() error { a.settle(ctx); return nil })
 	if a.graph != nil {
 		group.Go(func() error { a.graph.Run(ctx); return nil })
 	}
@@ -233,45 +238,6 @@ func newNode(address *net.TCPAddr) store.Node {
 		host = address.IP.String()
 	}
 	return store.NewNode(net.JoinHostPort(host, strconv.Itoa(address.Port)))
-}
-
-// tapAgain is after how long a tap that could not begin asks again.
-const tapAgain = time.Second
-
-// tap runs a sensor on the server's own traffic. A file ends; the server goes on. Where another node takes the facility's raw
-// traffic, it begins later.
-func (a *App) tap(ctx context.Context, t Tap) error {
-	told := ""
-	for {
-		err := a.tapOnce(ctx, t)
-		if ctx.Err() != nil || err == nil || breakwater.KindOf(err) != breakwater.Conflict {
-			return err
-		}
-		if err.Error() != told {
-			told = err.Error()
-			a.log.Warn("traffic is not listened to now; it will be tried again", "facility", t.FacilityID, "source", t.Source(), "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(tapAgain):
-		}
-	}
-}
-
-func (a *App) tapOnce(ctx context.Context, t Tap) error {
-	packets, done, err := t.Open(ctx, a.log)
-	if err != nil {
-		return err
-	}
-	defer done()
-	a.log.Info("listening to traffic", "facility", t.FacilityID, "source", t.Source(), "learn", t.Learn)
-	stats, err := a.Server.Run(ctx, t.FacilityID, t.Learn, packets)
-	if ctx.Err() != nil {
-		return nil
-	}
-	a.log.Info("traffic ended", "facility", t.FacilityID, "source", t.Source(), "packets", stats.Packets, "detections", stats.Detections)
-	return err
 }
 
 // ingest feeds a capture that came over the API through the way of the data.

@@ -20,7 +20,7 @@ import (
 
 // Neo4j is stopped for ten seconds while alerts come in, and started again: alerts go on, none slower for it; /health says
 // so meanwhile; the graph's route shows what is new all the time; and soon after Neo4j is back it has everything. How soon
-// hangs on how fast it starts: on a machine with nothing else to do within ten seconds.
+// hangs on how fast it starts beside what else the machine does: docs/performance.md has figures.
 func TestNeo4jGoesAway(t *testing.T) {
 	at := neo4jtest.Take(t)
 	a := start(t, func(c *Config) { c.Neo4jURI, c.Neo4jUser, c.Neo4jPass = at.URI, at.User, at.Password })

@@ -9,16 +9,23 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// leadLasts is after how long another node may lead where the leader was cut off.
+const leadLasts = 5 * time.Second
+
 // leadEvery is how often a node that does not lead asks whether it may.
 const leadEvery = time.Second
 
 // lead does what must be done once over all nodes, for as long as this one is the leader, until ctx ends. Which one leads is a
 // lease in the store: where the leader is killed or cut off another begins within seconds, and at once where it ends in order.
 func (a *App) lead(ctx context.Context) error {
+	if a.store.Embedded() { // there are no others
+		a.leads.Store(true)
+		return a.once(ctx)
+	}
 	tick := time.NewTicker(leadEvery)
 	defer tick.Stop()
 	for {
-		held, release, err := a.store.Hold(ctx, a.node, "leader", store.Want)
+		held, release, err := a.store.Hold(ctx, a.node, "leader", leadLasts, store.Want)
 		if err == nil {
 			a.log.Info("this node leads: it runs rounds, ends predictions and removes what is over", "node", a.node.Name)
 			within, stop := context.WithCancel(ctx)

@@ -223,7 +223,7 @@ func (m *monitor) warnings() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if names := m.unheard(); len(names) > 0 {
-		return []string{"live messages of node " + strings.Join(names, ", ") + " are not heard here: set REDIS_URL, or KAFKA_BOOTSTRAP_SERVERS, on all nodes"}
+		return []string{"Live messages of node " + strings.Join(names, ", ") + " are not heard here: set REDIS_URL, or KAFKA_BOOTSTRAP_SERVERS, on all nodes."}
 	}
 	return nil
 }

@@ -61,3 +61,53 @@ func told(packets iter.Seq2[breakwater.Packet, error], log *slog.Logger) iter.Se
 		}
 	}
 }
+
+// tapAgain is after how long a tap begins anew that could not go on.
+const tapAgain = time.Second
+
+// tap runs a sensor on the server's own traffic. A file ends; the server goes on. Where another node takes the facility's raw
+// traffic, or the database is away, it begins anew later: to take a file twice harms nothing.
+func (a *App) tap(ctx context.Context, t Tap) error {
+	told := ""
+	for {
+		again, err := a.tapOnce(ctx, t)
+		if !again {
+			return err
+		}
+		if err.Error() != told {
+			told = err.Error()
+			a.log.Warn("traffic is not listened to now; it will be tried again", "facility", t.FacilityID, "source", t.Source(), "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(tapAgain):
+		}
+	}
+}
+
+// tapOnce listens until the traffic ends. again: what went wrong may pass, and it is not the traffic itself, as an interface
+// that is not there.
+func (a *App) tapOnce(ctx context.Context, t Tap) (again bool, err error) {
+	packets, done, err := t.Open(ctx, a.log)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	a.log.Info("listening to traffic", "facility", t.FacilityID, "source", t.Source(), "learn", t.Learn)
+	broken := false
+	stats, err := a.Server.Run(ctx, t.FacilityID, t.Learn, func(yield func(breakwater.Packet, error) bool) {
+		for p, err := range packets {
+			broken = broken || err != nil
+			if !yield(p, err) {
+				return
+			}
+		}
+	})
+	if ctx.Err() != nil {
+		return false, nil
+	}
+	a.log.Info("traffic ended", "facility", t.FacilityID, "source", t.Source(), "packets", stats.Packets, "detections", stats.Detections)
+	kind := breakwater.KindOf(err)
+	return err != nil && !broken && (kind == breakwater.Conflict || kind == breakwater.Unavailable), err
+}

@@ -72,6 +72,9 @@ func open(t *testing.T, url string, change func(*stage)) *stage {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
+	if err := s.Begin(ctx); err != nil {
+		t.Fatal(err)
+	}
 	go func() { ended <- s.Run(ctx) }()
 	go func() { ended <- rounds.Run(ctx) }()
 	t.Cleanup(func() {
@@ -83,7 +86,6 @@ func open(t *testing.T, url string, change func(*stage)) *stage {
 		}
 		db.Close()
 	})
-	s.until(t, func() bool { s.Runner.mu.Lock(); defer s.Runner.mu.Unlock(); return s.ctx != nil })
 	return s
 }
 
@@ -304,7 +306,7 @@ func TestEndsAtOnce(t *testing.T) {
 	s := open(t, storetest.URL(t), nil)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := (&Runner{Store: s.Store, Publish: s.Publish}).Run(ended); err != nil {
+	if err := (&Runner{Store: s.Store, Publish: s.Publish}).Begin(ended); err != nil {
 		t.Error(err)
 	}
 }

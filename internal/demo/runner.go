@@ -47,7 +47,7 @@ type Runner struct {
 	Log     *slog.Logger
 
 	mu       sync.Mutex
-	ctx      context.Context // of Run; nil: it does not run
+	ctx      context.Context // of Begin; nil: it has not begun, or is over
 	group    sync.WaitGroup  // runs under way
 	posts    map[string]*post
 	removing bool
@@ -67,17 +67,19 @@ type Request struct {
 	Fast     bool   // as fast as it goes, and not at the data's pace
 }
 
-// Run plays what Start begins until ctx ends. It notes first which runs its predecessor could not end.
-func (r *Runner) Run(ctx context.Context) error {
-	if err := r.interrupt(ctx, r.Owner); err != nil {
-		if ctx.Err() != nil { // the server ends before it has begun
-			return nil
-		}
+// Begin notes which runs its predecessor could not end. From then on Start may be called, until ctx ends.
+func (r *Runner) Begin(ctx context.Context) error {
+	if err := r.interrupt(ctx, r.Owner); err != nil && ctx.Err() == nil { // else the server ends before it has begun
 		return err
 	}
 	r.mu.Lock()
 	r.ctx = ctx
 	r.mu.Unlock()
+	return nil
+}
+
+// Run waits until the ctx of Begin ends, and for the runs under way.
+func (r *Runner) Run(ctx context.Context) error {
 	<-ctx.Done()
 	r.mu.Lock()
 	r.ctx = nil
@@ -142,7 +144,7 @@ func (r *Runner) Start(ctx context.Context, q Request) (breakwater.DemoRun, erro
 	defer r.mu.Unlock()
 	switch {
 	case r.ctx == nil:
-		return none, &breakwater.Error{Kind: breakwater.Unavailable, Message: "the server is starting or ending: try again in a moment"}
+		return none, &breakwater.Error{Kind: breakwater.Unavailable, Message: "the server is ending: try again in a moment"}
 	case r.removing:
 		return none, &breakwater.Error{Kind: breakwater.Conflict, Message: "the demo is being reset: try again in a moment"}
 	}

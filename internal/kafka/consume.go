@@ -296,8 +296,8 @@ func (w *worker) takeAll(from []*kgo.Record) bool {
 		if from, records = from[n:], records[n:]; n > 0 {
 			faults = 0
 		}
-		if w.ctx.Err() != nil {
-			return false
+		if w.ctx.Err() != nil { // what was taken whole by then counts
+			return err == nil && len(from) == 0
 		}
 		if err == nil {
 			if failed := wait.over(); failed > 0 {

@@ -367,6 +367,14 @@ func TestStreams(t *testing.T) {
 			t.Fatal(err)
 		}
 		want("a", "b", "c", "north pcap 5m0s a b c", "x", "y", "north zeek 0s x y")
+		for late := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			if behind, err := c.Lag(t.Context()); err == nil && behind == 0 {
+				break
+			}
+			if time.Now().After(late) {
+				t.Fatal("what ended is not committed")
+			}
+		}
 		stop()
 		stop = member(t, c, g)
 		four, five := c.Forward(t.Context(), "pcap", "slow", 0), c.Forward(t.Context(), "pcap", "slow", 0)

@@ -5,12 +5,14 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"breakwater"
 	"breakwater/internal/attack"
 	"breakwater/internal/store"
 )
@@ -107,11 +109,17 @@ func (g *Graph) Run(ctx context.Context) {
 	defer tick.Stop()
 	said := ""
 	for {
-		switch err := g.follow(ctx); {
+		err, message := g.follow(ctx), ""
+		if known, ours := errors.AsType[*breakwater.Error](err); ours {
+			message = known.Message // without the cause, which counts attempts
+		} else if err != nil {
+			message = err.Error()
+		}
+		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil && err.Error() != said:
-			said = err.Error()
+		case err != nil && message != said:
+			said = message
 			g.log.Warn("the attack graph in Neo4j does not follow; it will be tried again, and what changes meanwhile is noted", "err", err)
 		case err == nil && said != "":
 			said = ""

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"breakwater"
 	"breakwater/internal/store"
@@ -12,6 +13,9 @@ import (
 
 // What detectors remember of raw traffic lives in the process that it comes to, and half of it on each of two nodes finds
 // less than half: a facility's raw traffic goes through one node at a time.
+
+// rawLasts is after how long another node may have a facility whose node was cut off. A node that is merely slow keeps it.
+const rawLasts = 20 * time.Second
 
 // raw is a facility whose raw traffic goes through here. Several runs may share it.
 type raw struct {
@@ -32,7 +36,7 @@ func (s *Server) Hold(ctx context.Context, facility string, w store.Wish) (held 
 	r.Lock()
 	defer r.Unlock()
 	if r.runs == 0 || r.held.Err() != nil {
-		if r.held, r.release, err = s.Store.Hold(ctx, *s.Node, "facility:"+facility, w); err != nil {
+		if r.held, r.release, err = s.Store.Hold(ctx, *s.Node, "facility:"+facility, rawLasts, w); err != nil {
 			return nil, nil, elsewhere(facility, err)
 		}
 	}

@@ -261,32 +261,6 @@ func severities(noted []string) (map[int64]breakwater.Severity, error) {
 	return worst, nil
 }
 
-// Newest is window.Buffer's.
-func (b *Buffer) Newest(ctx context.Context, facilities []string) (map[string]breakwater.Window, error) {
-	newest := make(map[string]breakwater.Window, len(facilities))
-	if len(facilities) == 0 {
-		return newest, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	commands := make(rueidis.Commands, len(facilities))
-	for i, id := range facilities {
-		commands[i] = b.client.B().Zrevrange().Key(windowsKey(id)).Start(0).Stop(0).Build()
-	}
-	for i, answer := range b.client.DoMulti(ctx, commands...) {
-		texts, err := answer.AsStrSlice()
-		if err == nil && len(texts) > 0 {
-			var w breakwater.Window
-			err = json.Unmarshal([]byte(texts[0]), &w)
-			newest[facilities[i]] = w
-		}
-		if err != nil {
-			return nil, b.failed("does not give the newest second of facility "+facilities[i], err)
-		}
-	}
-	return newest, nil
-}
-
 // Forget is window.Buffer's.
 func (b *Buffer) Forget(ctx context.Context, facility string) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)

@@ -58,7 +58,6 @@ func TestAway(t *testing.T) {
 		"Add":    func() error { _, err := b.Add(t.Context(), "north", windows, nil); return err },
 		"Begin":  func() error { return b.Begin(t.Context(), "north", windows, nil) },
 		"Minute": func() error { _, err := b.Minute(t.Context(), "north"); return err },
-		"Newest": func() error { _, err := b.Newest(t.Context(), []string{"north"}); return err },
 		"Forget": func() error { return b.Forget(t.Context(), "north") },
 		"Ping":   func() error { return b.Ping(t.Context()) },
 	}

@@ -462,7 +462,7 @@ func BenchmarkSaveBatch(b *testing.B) {
 		one.FacilityID = "plant"
 		for range 10 {
 			n++
-			one.Windows = append(one.Windows, breakwater.Window{FacilityID: "plant", Time: began.Add(time.Duration(n) * time.Second)})
+			one.Windows = append(one.Windows, breakwater.Window{FacilityID: "plant", Time: began.Truncate(time.Second).Add(time.Duration(n) * time.Second)})
 			one.Detections = append(one.Detections, scan(time.Duration(n)*time.Second))
 		}
 		if _, err := s.SaveBatch(context.Background(), one, nil); err != nil {

@@ -17,17 +17,16 @@ import (
 
 // What one node at a time may do, it does while it holds a lease: a row that says who, and until when.
 //
-//	taken ── taken again each leaseAgain ──────────── … ── given back: over at once
-//	  └─ the holder believes in it for leaseTrust ─┘
-//	  └─ others believe in it for leaseLasts ───────────┘
+//	taken ── taken again each leaseAgain ───────────── … ── given back: over at once
+//	  └─ the holder believes in it for a second less ┘
+//	  └─ others believe in it for as long as it lasts ─┘
 //
 // The row's times are by the database's clock, so that nodes need not agree on theirs; the holder's trust runs by its own,
 // from before it asked. A holder that is cut off, or was stopped for a while, so stops a second before another begins. What
 // it had under way then is fenced by its own conditions: a round's step, a prediction's status, a demo's row.
 const (
-	leaseLasts = 5 * time.Second
-	leaseTrust = 4 * time.Second
-	leaseAgain = time.Second
+	leaseAgain  = time.Second
+	leaseMargin = time.Second
 	// leaseWanted is how long a node that waits for a lease counts as waiting; it asks again each leaseAsks.
 	leaseWanted = 2 * time.Second
 	leaseAsks   = 100 * time.Millisecond
@@ -95,12 +94,12 @@ const (
 	Await
 )
 
-// Hold takes a lease for a node, and takes it again until release is called, which gives it back. held, which does not hang
+// Hold takes a lease for a node, which lasts for a while of more than two seconds, and takes it again until release is called, which gives it back. held, which does not hang
 // on ctx, ends before another can have it. What one node holds twice is given back by the first release. The error is of kind Conflict, with
 // a *Taken as its cause, where another node has it, and Unavailable where the database cannot be had.
-func (s *Store) Hold(ctx context.Context, n Node, name string, w Wish) (held context.Context, release func(), err error) {
+func (s *Store) Hold(ctx context.Context, n Node, name string, lasts time.Duration, w Wish) (held context.Context, release func(), err error) {
 	asked := time.Now()
-	l, err := s.take(ctx, n, name, w)
+	l, err := s.take(ctx, n, name, lasts, w)
 	for err == nil && !l.mine && w == Await {
 		select {
 		case <-ctx.Done():
@@ -108,7 +107,7 @@ func (s *Store) Hold(ctx context.Context, n Node, name string, w Wish) (held con
 		case <-time.After(leaseAsks):
 		}
 		asked = time.Now()
-		l, err = s.take(ctx, n, name, w)
+		l, err = s.take(ctx, n, name, lasts, w)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -118,7 +117,7 @@ func (s *Store) Hold(ctx context.Context, n Node, name string, w Wish) (held con
 		return nil, nil, &breakwater.Error{Kind: breakwater.Conflict, Message: name + " belongs to node " + taken.By + " at present: try again", Err: taken}
 	}
 	held, end := context.WithCancel(context.WithoutCancel(ctx))
-	trust := time.AfterFunc(leaseTrust-time.Since(asked), end)
+	trust := time.AfterFunc(lasts-leaseMargin-time.Since(asked), end)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -132,13 +131,13 @@ func (s *Store) Hold(ctx context.Context, n Node, name string, w Wish) (held con
 			case <-tick.C:
 			}
 			asked := time.Now()
-			l, err := s.take(held, n, name, Want)
+			l, err := s.take(held, n, name, lasts, Want)
 			switch {
 			case err != nil: // it may be had again before trust ends
 			case !l.mine, w == Spare && l.wanted:
 				return
 			default:
-				trust.Reset(leaseTrust - time.Since(asked))
+				trust.Reset(lasts - leaseMargin - time.Since(asked))
 			}
 		}
 	}()
@@ -146,7 +145,7 @@ func (s *Store) Hold(ctx context.Context, n Node, name string, w Wish) (held con
 		trust.Stop()
 		end()
 		<-ended
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTrust)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lasts)
 		defer cancel()
 		// Where it cannot be given back it is over soon all the same.
 		_, _ = s.write.ExecContext(last, `UPDATE leases SET until = 0, holder = '' WHERE name = $1 AND holder = $2`, name, n.String())
@@ -162,7 +161,7 @@ type lease struct {
 }
 
 // take takes a lease that is free, over, or n's already.
-func (s *Store) take(ctx context.Context, n Node, name string, w Wish) (l lease, err error) {
+func (s *Store) take(ctx context.Context, n Node, name string, lasts time.Duration, w Wish) (l lease, err error) {
 	const doing = "taking a lease"
 	dead := ""
 	for {
@@ -170,7 +169,7 @@ func (s *Store) take(ctx context.Context, n Node, name string, w Wish) (l lease,
 		err = s.write.QueryRowContext(ctx, `INSERT INTO leases (name, holder, until, wanted) VALUES ($1, $2, `+s.clock()+` + $3, 0)
 			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
 			WHERE leases.holder = excluded.holder OR leases.holder = $4 AND $4 <> '' OR leases.until <= `+s.clock()+` AND ($5 OR leases.wanted <= `+s.clock()+`)
-			RETURNING wanted - `+s.clock(), name, n.String(), leaseLasts.Milliseconds(), dead, w != Spare).Scan(&left)
+			RETURNING wanted - `+s.clock(), name, n.String(), lasts.Milliseconds(), dead, w != Spare).Scan(&left)
 		if err == nil {
 			return lease{mine: true, wanted: left > 0}, nil
 		}

@@ -10,6 +10,8 @@ import (
 	"breakwater"
 )
 
+const leaseLasts = 5 * time.Second
+
 // elsewhere is a node of another machine: whether it is there shows in what it says alone.
 func elsewhere(name string) Node {
 	n := NewNode(name)
@@ -30,24 +32,24 @@ func wantTaken(t *testing.T, err error, by string) {
 func TestLease(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, s *Store) {
 		ctx, a, b := t.Context(), elsewhere("alpha:8000"), elsewhere("beta:8000")
-		held, release, err := s.Hold(ctx, a, "leader", Want)
+		held, release, err := s.Hold(ctx, a, "leader", leaseLasts, Want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, again, err := s.Hold(ctx, a, "leader", Want); err != nil {
+		if _, again, err := s.Hold(ctx, a, "leader", leaseLasts, Want); err != nil {
 			t.Error(err)
 		} else {
 			defer again()
 		}
-		_, _, err = s.Hold(ctx, b, "leader", Want)
+		_, _, err = s.Hold(ctx, b, "leader", leaseLasts, Want)
 		wantTaken(t, err, "alpha:8000")
-		if _, other, err := s.Hold(ctx, b, "facility:north", Want); err != nil {
+		if _, other, err := s.Hold(ctx, b, "facility:north", leaseLasts, Want); err != nil {
 			t.Error(err)
 		} else {
 			other()
 		}
 		time.Sleep(leaseLasts + leaseAgain/2) // it is taken again and again
-		if _, _, err = s.Hold(ctx, b, "leader", Want); held.Err() != nil {
+		if _, _, err = s.Hold(ctx, b, "leader", leaseLasts, Want); held.Err() != nil {
 			t.Error("the holder has lost it though the database answers")
 		}
 		wantTaken(t, err, "alpha:8000")
@@ -55,7 +57,7 @@ func TestLease(t *testing.T) {
 		if held.Err() == nil {
 			t.Error("it is held after it was given back")
 		}
-		if _, release, err := s.Hold(ctx, b, "leader", Want); err != nil {
+		if _, release, err := s.Hold(ctx, b, "leader", leaseLasts, Want); err != nil {
 			t.Error(err)
 		} else {
 			release()
@@ -74,7 +76,7 @@ func TestLeaseOfOneThatIsCutOff(t *testing.T) {
 			u := url(t)
 			cut, s := migrated(t, u), open(t, u)
 			began := time.Now()
-			held, release, err := cut.Hold(t.Context(), elsewhere("alpha:8000"), "leader", Want)
+			held, release, err := cut.Hold(t.Context(), elsewhere("alpha:8000"), "leader", leaseLasts, Want)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +86,7 @@ func TestLeaseOfOneThatIsCutOff(t *testing.T) {
 			var stopped time.Time
 			ended := make(chan struct{})
 			context.AfterFunc(held, func() { stopped = time.Now(); close(ended) })
-			_, other, err := s.Hold(t.Context(), elsewhere("beta:8000"), "leader", Await)
+			_, other, err := s.Hold(t.Context(), elsewhere("beta:8000"), "leader", leaseLasts, Await)
 			took := time.Now()
 			if err != nil {
 				t.Fatal(err)
@@ -111,7 +113,7 @@ func TestLeaseOfOneThatIsGone(t *testing.T) {
 			t.Skip("this system does not say which machine it is")
 		}
 		dead.pid = done.Process.Pid
-		if l, err := s.take(t.Context(), dead, "leader", Want); err != nil || !l.mine {
+		if l, err := s.take(t.Context(), dead, "leader", leaseLasts, Want); err != nil || !l.mine {
 			t.Fatal(l, err)
 		}
 		if _, err := s.ReportNode(t.Context(), dead, NodeReport{}); err != nil {
@@ -120,17 +122,17 @@ func TestLeaseOfOneThatIsGone(t *testing.T) {
 		if others, err := s.ReportNode(t.Context(), here, NodeReport{}); err != nil || len(others) != 0 {
 			t.Errorf("%v are there, %v", others, err)
 		}
-		_, release, err := s.Hold(t.Context(), here, "leader", Want)
+		_, release, err := s.Hold(t.Context(), here, "leader", leaseLasts, Want)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer release()
 		alive := NewNode("here:8002")
 		alive.pid = 1 // there always is one, though not ours
-		if l, err := s.take(t.Context(), alive, "facility:north", Want); err != nil || !l.mine {
+		if l, err := s.take(t.Context(), alive, "facility:north", leaseLasts, Want); err != nil || !l.mine {
 			t.Fatal(l, err)
 		}
-		_, _, err = s.Hold(t.Context(), here, "facility:north", Want)
+		_, _, err = s.Hold(t.Context(), here, "facility:north", leaseLasts, Want)
 		wantTaken(t, err, "here:8002")
 	})
 }
@@ -139,31 +141,31 @@ func TestLeaseOfOneThatIsGone(t *testing.T) {
 func TestSpareLease(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, s *Store) {
 		ctx, a, b := t.Context(), elsewhere("alpha:8000"), elsewhere("beta:8000")
-		held, release, err := s.Hold(ctx, a, "facility:demo", Spare)
+		held, release, err := s.Hold(ctx, a, "facility:demo", leaseLasts, Spare)
 		if err != nil {
 			t.Fatal(err)
 		}
 		context.AfterFunc(held, func() {
 			release()
-			if _, again, err := s.Hold(ctx, a, "facility:demo", Spare); err == nil {
+			if _, again, err := s.Hold(ctx, a, "facility:demo", leaseLasts, Spare); err == nil {
 				again()
 				t.Error("it came back while another waited")
 			}
 		})
 		began := time.Now()
-		_, other, err := s.Hold(ctx, b, "facility:demo", Await)
+		_, other, err := s.Hold(ctx, b, "facility:demo", leaseLasts, Await)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if waited := time.Since(began); waited > 2*leaseAgain {
 			t.Errorf("it waited %v", waited)
 		}
-		_, _, err = s.Hold(ctx, a, "facility:demo", Spare)
+		_, _, err = s.Hold(ctx, a, "facility:demo", leaseLasts, Spare)
 		wantTaken(t, err, "beta:8000")
 		other()
 		soon, cancel := context.WithCancel(ctx)
 		cancel()
-		if _, _, err := s.Hold(soon, a, "facility:demo", Await); breakwater.KindOf(err) != breakwater.Unavailable {
+		if _, _, err := s.Hold(soon, a, "facility:demo", leaseLasts, Await); breakwater.KindOf(err) != breakwater.Unavailable {
 			t.Errorf("who does not want to wait any more: %v", err)
 		}
 	})

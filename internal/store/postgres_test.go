@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -262,21 +261,8 @@ func TestTwoNodes(t *testing.T) {
 // A server that stops, crashes or is killed under use gives errors that say so; when it is back the same Store works on,
 // and what was acknowledged is there.
 func TestRestart(t *testing.T) {
-	storetest.Server(t)
-	if os.Getenv("BREAKWATER_TEST_RESTART") != "" {
+	if storetest.Alone(t) {
 		underRestarts(t, os.Getenv("BREAKWATER_TEST_POSTGRES"))
-		return
-	}
-	t.Parallel()
-	// The others' server stays as it is: this test runs itself again, beside one of its own.
-	script, err := filepath.Abs("../../scripts/with-postgres")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(script, os.Args[0], "-test.run=^TestRestart$", "-test.v")
-	cmd.Env = append(os.Environ(), "BREAKWATER_TEST_DATABASE_URL=", "BREAKWATER_TEST_RESTART=yes")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -36,8 +36,6 @@ type Buffer interface {
 	Begin(ctx context.Context, facility string, windows []breakwater.Window, found []breakwater.Detection) error
 	// Minute is what is kept of a facility, empty where nothing is.
 	Minute(ctx context.Context, facility string) (Minute, error)
-	// Newest are the newest windows of those facilities of which something is kept.
-	Newest(ctx context.Context, facilities []string) (map[string]breakwater.Window, error)
 	// Forget drops what is kept of a facility.
 	Forget(ctx context.Context, facility string) error
 }
@@ -97,19 +95,6 @@ func (b *Memory) Minute(_ context.Context, facility string) (Minute, error) {
 		return Minute{}, nil
 	}
 	return Minute{Windows: slices.Clone(m.Windows), Worst: maps.Clone(m.Worst)}, nil
-}
-
-// Newest is Buffer's.
-func (b *Memory) Newest(_ context.Context, facilities []string) (map[string]breakwater.Window, error) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	newest := make(map[string]breakwater.Window, len(facilities))
-	for _, id := range facilities {
-		if m := b.facilities[id]; m != nil && len(m.Windows) > 0 {
-			newest[id] = m.Windows[len(m.Windows)-1]
-		}
-	}
-	return newest, nil
 }
 
 // Forget is Buffer's.

@@ -93,7 +93,41 @@ func ServerURL(t testing.TB) *url.URL {
 	return u
 }
 
-// Control lets pg_ctl do something with the server, which must be this test's alone: see TestRestart of package store.
+// alone is set while Alone runs a test.
+const alone = "BREAKWATER_TEST_ALONE"
+
+// Alone reports whether the calling test has a PostgreSQL server to itself, which it may stop and crash. Where it has not, it
+// is run once more, in a process beside a server of its own, while those that share one go on.
+func Alone(t *testing.T) bool {
+	t.Helper()
+	needServer(t)
+	if os.Getenv(alone) != "" {
+		return true
+	}
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(root(t), "scripts", "with-postgres"), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), server+"=", alone+"=yes")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+	return false
+}
+
+// root is the folder of the module, above that of the package whose tests run.
+func root(t testing.TB) string {
+	t.Helper()
+	for folder, _ := filepath.Abs("."); ; folder = filepath.Dir(folder) {
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			return folder
+		} else if folder == filepath.Dir(folder) {
+			t.Fatal("there is no go.mod above the test")
+		}
+	}
+}
+
+// Control lets pg_ctl do something with the server, which must be this test's alone: see Alone.
 func Control(t testing.TB, args ...string) {
 	t.Helper()
 	if err := TryControl(args...); err != nil {

@@ -84,10 +84,6 @@ func keepsAMinute(t *testing.T, b window.Buffer) {
 	if got := minute(t, b, "south").Current(); len(got.Seconds) != 0 || got.Analysis != "" {
 		t.Errorf("another facility has %+v", got)
 	}
-	newest, err := b.Newest(t.Context(), []string{"south", "north"})
-	if err != nil || len(newest) != 1 || newest["north"].PacketsPerSec != 199 {
-		t.Errorf("newest: %v, %v", newest, err)
-	}
 	// A batch that comes again takes back what came after it, and keeps what came before.
 	again := seconds(180, 182)
 	again[0].PacketsPerSec = 7
@@ -231,11 +227,6 @@ func answersAsMemory(t *testing.T, b window.Buffer) {
 			moment := at(now - rapid.IntRange(-5, 70).Draw(t, "moment"))
 			if diff := cmp.Diff(want.Before(moment), got.Before(moment)); diff != "" {
 				t.Fatalf("before %v (-memory +this):\n%s", moment, diff)
-			}
-			wantNewest, _ := memory.Newest(t.Context(), facilities)
-			newest, err := b.Newest(t.Context(), facilities)
-			if diff := cmp.Diff(wantNewest, newest); err != nil || diff != "" {
-				t.Fatalf("newest: %v (-memory +this):\n%s", err, diff)
 			}
 		}
 	})

@@ -30,7 +30,7 @@ beforeEach(() => {
     "/api/predictions/latest": prediction(),
     "/api/fl/rounds/current": round(7).training(42).among(client("north"), client("south").delayed()).build(),
     "/api/fl/privacy-metrics": { ...noPrivacy, epsilon: 1.2, delta: 1e-5, privacy_budget_remaining: 6.8 },
-    "/health": { status: "degraded", service: "breakwater", version: "1.2.3", services: { database: "connected", redis: "unreachable", kafka: "embedded", neo4j: "embedded" } },
+    "/health": { status: "degraded", service: "breakwater", version: "1.2.3", services: { database: "connected", redis: "unreachable", kafka: "embedded", neo4j: "embedded" }, warnings: ["Live messages of node b are not heard here."] },
   };
 });
 
@@ -58,6 +58,7 @@ test("every figure is the server's, and leads to its reason", async () => {
   expect(figure(sys, "Predictions that came true").textContent).toContain("None is over yet");
   expect(figure(sys, "Running for").textContent).toContain("1 h 1 min");
   await waitFor(() => expect(figure(sys, "Live messages").textContent).toContain("Redis cannot be reached"));
+  sys.getByText("Live messages of node b are not heard here.");
   expect(figure(sys, "Database").textContent).toContain("PostgreSQL, connected");
   expect(figure(sys, "Queue").textContent).toContain("built in");
 });

@@ -44,8 +44,19 @@ export function SystemFigures({ status, asOf }: { status: SystemStatus; asOf: nu
           <Elapsed since={asOf - status.uptime_seconds * 1_000} />
         </Figure>
       </dl>
+      <Warnings />
     </Card>
   );
+}
+
+/** Warnings is what is wrong though every part of it is well, as nodes that do not hear of each other. */
+function Warnings() {
+  const { data } = useQuery(health);
+  return data?.warnings?.map((what) => (
+    <p key={what} className="mt-3 border-t border-line pt-3 text-sm text-warn">
+      {what}
+    </p>
+  ));
 }
 
 /** Engines is what the server stands on: what it has built in, and what it is connected to. */
