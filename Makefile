@@ -51,7 +51,7 @@ test-go: LONG = ./internal/store ./cmd/breakwater ./internal/demo
 test-go: ## Go tests with the race detector, on what is embedded
 	scripts/need-tshark
 	scripts/need-python-peers >/dev/null
-	go test -race -timeout 30m $(LONG) $$(go list ./... | grep -vE "internal/(eval|fl/simulate)$$")
+	go test -race -timeout 60m $(LONG) $$(go list ./... | grep -vE "internal/(eval|fl/simulate)$$")
 	go test -timeout 30m $(PLAIN)
 
 # One package after the other where tests stop an engine that all share. The race detector is for those that speak with an
