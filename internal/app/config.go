@@ -34,8 +34,8 @@ type Config struct {
 	DatabaseURL  string `name:"database-url" env:"DATABASE_URL" default:"sqlite://breakwater.db" help:"Database: sqlite://FILE or postgres://USER:PASSWORD@HOST:5432/NAME (postgresql:// and postgresql+DRIVER:// mean the same)."`
 	RedisURL     string `name:"redis-url" env:"REDIS_URL" placeholder:"URL" help:"Redis that several servers on one database share, for the last minute of every facility and live messages: redis://USER:PASSWORD@HOST:6379/0, or rediss:// over TLS. Without it this server stands alone."`
 	Neo4jURI     string `name:"neo4j-uri" env:"NEO4J_URI" help:"Neo4j that has the attack graph too, to be asked in Cypher, as neo4j://HOST:7687; none where empty."`
-	Neo4jUser    string `name:"neo4j-user" env:"NEO4J_USER" default:"neo4j" help:"User there."`
-	Neo4jPass    string `name:"neo4j-password" env:"NEO4J_PASSWORD" placeholder:"PASSWORD" help:"The user's password; none is shown where empty."`
+	Neo4jUser    string `name:"neo4j-user" env:"NEO4J_USER" default:"neo4j" help:"Neo4j's user."`
+	Neo4jPass    string `name:"neo4j-password" env:"NEO4J_PASSWORD" placeholder:"PASSWORD" help:"That user's password; empty: Neo4j is asked without one."`
 	Retention    string `name:"retention-days" env:"RETENTION_DAYS" default:"30" help:"Days for which network data is kept, counted from its receipt; alerts are kept for ever."`
 	FLMinClients string `name:"fl-min-clients" env:"FL_MIN_CLIENTS" default:"2" help:"Clients that a round of federated learning needs; with fewer it fails."`
 	FLDeadline   string `name:"fl-round-deadline" env:"FL_ROUND_DEADLINE" default:"10m" help:"How long a round waits for enough clients, and then again for their training."`
