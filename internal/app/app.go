@@ -214,6 +214,9 @@ func (a *App) Close() error {
 	if a.exchange != nil {
 		a.exchange.cluster.Close()
 	}
+	if a.hub != nil {
+		a.hub.Close()
+	}
 	if a.redis != nil {
 		err = a.redis.Close()
 	}

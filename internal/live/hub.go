@@ -131,11 +131,11 @@ func New(logger *slog.Logger, allowedOrigins []string, authorize func(token stri
 	return h, nil
 }
 
-// Run waits for ctx to end, then sends the listeners away, who are told to come back, and ends the hub's goroutines.
+// Run waits for ctx to end, then sends the listeners away, who are told to come back, and ends the hub's goroutines. What is
+// still told after that, by requests that were under way, is heard at the other hubs of its Redis until Close.
 func (h *Hub) Run(ctx context.Context) error {
 	if h.redis != nil {
 		h.watch(ctx)
-		defer h.redis.Close()
 	}
 	<-ctx.Done()
 	farewell, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
@@ -144,6 +144,13 @@ func (h *Hub) Run(ctx context.Context) error {
 		return &breakwater.Error{Kind: breakwater.Unavailable, Message: "some live listeners did not leave in time", Err: err}
 	}
 	return nil
+}
+
+// Close ends the connection to Redis; nothing may be told any more.
+func (h *Hub) Close() {
+	if h.redis != nil {
+		h.redis.Close()
+	}
 }
 
 // WebSocket serves /ws: the Centrifuge JSON protocol, version 2, one or more commands a frame. By hand:

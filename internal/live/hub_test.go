@@ -66,6 +66,7 @@ func serveOver(t *testing.T, redisURL string, log *slog.Logger, origins ...strin
 			t.Error(err)
 		}
 		server.Close()
+		h.Close()
 	})
 	return h, strings.TrimPrefix(server.URL, "http://")
 }
@@ -518,6 +519,7 @@ func TestLogIsPassedOn(t *testing.T) {
 	if err := h.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
+	h.Close()
 	if resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("a request that is no WebSocket got status %d", resp.StatusCode)
 	}

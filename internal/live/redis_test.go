@@ -2,6 +2,7 @@ package live
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -55,6 +56,28 @@ func TestRedisTwoHubs(t *testing.T) {
 	apart.conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
 	if _, data, err := apart.conn.ReadMessage(); err == nil {
 		t.Errorf("the other installation hears %s", data)
+	}
+}
+
+// A node that ends sends its listeners to the others; there they hear what its last requests still tell.
+func TestRedisLastWords(t *testing.T) {
+	server := redistest.Start(t)
+	one, err := New(slog.New(slog.DiscardHandler), nil, nil, server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.Close()
+	_, host := serveOver(t, server.URL(), slog.New(slog.DiscardHandler))
+	l := dial(t, host, `{"id":1,"connect":{"name":"test"}}`)
+	l.subscribe("alerts", "")
+	ctx, end := context.WithCancel(context.Background())
+	end()
+	if err := one.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	tell(t, one, 1, 1)
+	if v := version(t, l.hear().Push.Pub.Data); v != 1 {
+		t.Errorf("message %d", v)
 	}
 }
 

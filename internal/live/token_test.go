@@ -30,6 +30,7 @@ func TestToken(t *testing.T) {
 			t.Error(err)
 		}
 		server.Close()
+		h.Close()
 	})
 	host := strings.TrimPrefix(server.URL, "http://")
 

@@ -15,6 +15,7 @@ import (
 
 // A database of alerts from before there was an index is indexed when it is migrated.
 func TestOldAlertsAreIndexed(t *testing.T) {
+	manyRows(t)
 	forEachEngine(t, func(t *testing.T, s *Store) {
 		ctx := context.Background()
 		for i := range 6 {
