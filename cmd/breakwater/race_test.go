@@ -2,5 +2,5 @@
 
 package main
 
-// underRace says that the race detector runs, which makes the evaluation of predictions twenty times as long.
+// underRace says that the race detector runs, which makes training and evaluation ten to twenty times as long.
 const underRace = true

@@ -126,6 +126,9 @@ func TestModelsAreQuiet(t *testing.T) {
 	if storetest.OnPostgres() {
 		t.Skip("it needs no database")
 	}
+	if underRace {
+		t.Skip("training and hours of traffic, one after the other: a minute")
+	}
 	normal := plantSeconds(t, plant.Options{Seed: 1, Duration: 8 * time.Hour})
 	attacked := plantSeconds(t, plant.Options{Seed: 1, Start: plant.DefaultStart.Add(24 * time.Hour), Duration: 4 * time.Minute, Attacks: []plant.Attack{{Kind: plant.PortScan, At: 2 * time.Minute}}})
 	half := len(normal) / 2
