@@ -96,7 +96,7 @@ func (a *App) tapOnce(ctx context.Context, t Tap) (again bool, err error) {
 	defer done()
 	a.log.Info("listening to traffic", "facility", t.FacilityID, "source", t.Source(), "learn", t.Learn)
 	broken := false
-	stats, err := a.Server.Run(ctx, t.FacilityID, t.Learn, func(yield func(breakwater.Packet, error) bool) {
+	stats, err := a.Server.Listen(ctx, t.FacilityID, t.Learn, func(yield func(breakwater.Packet, error) bool) {
 		for p, err := range packets {
 			broken = broken || err != nil
 			if !yield(p, err) {

@@ -36,22 +36,35 @@ func (s *Server) Hold(ctx context.Context, facility string, w store.Wish) (held 
 	r.Lock()
 	defer r.Unlock()
 	if r.runs == 0 || r.held.Err() != nil {
-		if r.held, r.release, err = s.Store.Hold(ctx, *s.Node, "facility:"+facility, rawLasts, w); err != nil {
+		lease, giveBack, err := s.Store.Hold(ctx, *s.Node, "facility:"+facility, rawLasts, w)
+		if err != nil { // what r has of a lease that is over is still given back by the runs that began with it
 			return nil, nil, elsewhere(facility, err)
 		}
+		r.held, r.release = lease, giveBack
 	}
 	r.runs++
-	held, cancel := context.WithCancel(ctx)
-	unbound := context.AfterFunc(r.held, cancel)
+	held, cancel := context.WithCancelCause(ctx)
+	unbound := context.AfterFunc(r.held, func() {
+		cancel(&breakwater.Error{Kind: breakwater.Conflict, Field: "facility_id", Message: "raw traffic of facility " + facility +
+			" may go through another node by now: this one could not say in time that it is there. Send it again"})
+	})
 	return held, sync.OnceFunc(func() {
 		unbound()
-		cancel()
+		cancel(nil)
 		r.Lock()
 		defer r.Unlock()
 		if r.runs--; r.runs == 0 {
 			r.release()
 		}
 	}), nil
+}
+
+// lost is the error of what ended under a context that Hold gave: where that ended because the lease did, it says so.
+func lost(held context.Context, err error) error {
+	if why, ok := errors.AsType[*breakwater.Error](context.Cause(held)); err != nil && ok {
+		return why
+	}
+	return err
 }
 
 // elsewhere says what to do where another node has a facility's raw traffic.

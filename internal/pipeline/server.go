@@ -169,37 +169,69 @@ func (s *Server) remember(ctx context.Context, b breakwater.Batch) error {
 	return s.Context.Begin(ctx, b.FacilityID, append(windows, b.Windows...), append(found, b.Detections...))
 }
 
-// Run is a sensor in this process, for a facility whose raw traffic comes here: a capture that is handed in, or an
-// interface of this machine. It detects with what the facility learned before, and with its active models as they
-// change; learn > 0 learns more, which is saved when that time is over.
+// Run is a sensor in this process, for a facility whose raw traffic is handed in. It detects with what the facility learned
+// before, and with its active models as they change; learn > 0 learns more, which is saved when that time is over.
 //
-// Meanwhile no other node takes the facility's raw traffic. The error is of kind Conflict where one does.
+// Meanwhile no other node takes the facility's raw traffic. The error is of kind Conflict where one does, or may by now.
 func (s *Server) Run(ctx context.Context, facility string, learn time.Duration, packets iter.Seq2[breakwater.Packet, error]) (Stats, error) {
-	ctx, release, err := s.Hold(ctx, facility, store.Want)
-	if err != nil {
-		return Stats{}, err
-	}
-	defer release()
-	sensor, err := s.Sensor(ctx, facility, learn)
-	if err != nil {
-		return Stats{}, err
-	}
-	return sensor.Run(ctx, packets)
+	return s.holding(ctx, facility, func(ctx context.Context) (Stats, error) {
+		sensor, err := s.Sensor(ctx, facility, learn)
+		if err != nil {
+			return Stats{}, err
+		}
+		return sensor.Run(ctx, packets)
+	})
+}
+
+// Listen is Run for traffic that comes by itself, with nobody to send it again: where an engine is away it waits for that.
+func (s *Server) Listen(ctx context.Context, facility string, learn time.Duration, packets iter.Seq2[breakwater.Packet, error]) (Stats, error) {
+	return s.holding(ctx, facility, func(ctx context.Context) (Stats, error) {
+		sensor, err := s.PatientSensor(ctx, facility, learn)
+		if err != nil {
+			return Stats{}, err
+		}
+		return sensor.Run(ctx, packets)
+	})
 }
 
 // RunLog is Run for what other programs logged. What is handed in is analysed by itself: counts and seconds do not go on
 // from one call to the next, so that the same log twice gives the same detections.
 func (s *Server) RunLog(ctx context.Context, facility string, learn time.Duration, entries iter.Seq[Entry]) (Stats, error) {
-	ctx, release, err := s.Hold(ctx, facility, store.Want)
+	return s.holding(ctx, facility, func(ctx context.Context) (Stats, error) {
+		sensor, err := s.Sensor(ctx, facility, learn)
+		if err != nil {
+			return Stats{}, err
+		}
+		return sensor.RunLog(ctx, entries)
+	})
+}
+
+// holding does something while no other node takes a facility's raw traffic.
+func (s *Server) holding(ctx context.Context, facility string, do func(ctx context.Context) (Stats, error)) (Stats, error) {
+	held, release, err := s.Hold(ctx, facility, store.Want)
 	if err != nil {
 		return Stats{}, err
 	}
 	defer release()
-	sensor, err := s.Sensor(ctx, facility, learn)
+	stats, err := do(held)
+	return stats, lost(held, err)
+}
+
+// PatientSensor is Sensor that sends to Persist, and learns with the same patience.
+func (s *Server) PatientSensor(ctx context.Context, facility string, learn time.Duration) (sensor *Sensor, err error) {
+	err = Persist(ctx, func() (err error) {
+		sensor, err = s.Sensor(ctx, facility, learn)
+		return err
+	})
 	if err != nil {
-		return Stats{}, err
+		return nil, err
 	}
-	return sensor.RunLog(ctx, entries)
+	sensor.Send = s.Persist
+	save := sensor.Learned
+	sensor.Learned = func(ctx context.Context, b *detect.Baseline) error {
+		return Persist(ctx, func() error { return save(ctx, b) })
+	}
+	return sensor, nil
 }
 
 // Sensor is one for a facility whose raw traffic comes here. It sends to Receive.

@@ -198,6 +198,54 @@ func TestHold(t *testing.T) {
 	}
 }
 
+// A node that was cut off ends what it has under way with a word of that, and can take the facility again later.
+func TestHoldLost(t *testing.T) {
+	t.Parallel()
+	db := newStore(t)
+	a, b := newServer(t, db), newServer(t, db)
+	for name, s := range map[string]*Server{"alpha:8000": a, "beta:8000": b} {
+		n := store.NewNode(name)
+		s.Node = &n
+	}
+	begun, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := a.Run(t.Context(), "north", 0, func(yield func(breakwater.Packet, error) bool) {
+			for i := 0; yield(breakwater.Packet{Time: t0.Add(time.Duration(i) * time.Microsecond)}, nil); i++ {
+				if i == 1 {
+					close(begun)
+				}
+			}
+		})
+		done <- err
+	}()
+	<-begun
+	_, ours, err := a.Hold(t.Context(), "north", store.Want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of, _ := a.raw.Load("north")
+	of.(*raw).release() // as where it could not be taken again
+	if err := <-done; breakwater.KindOf(err) != breakwater.Conflict || !strings.Contains(err.Error(), "may go through another node by now") {
+		t.Errorf("what was under way: %v", err)
+	}
+	_, theirs, err := b.Hold(t.Context(), "north", store.Want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, _, err := a.Hold(t.Context(), "north", store.Want); breakwater.KindOf(err) != breakwater.Conflict {
+			t.Errorf("another has it: %v", err)
+		}
+	}
+	ours()
+	theirs()
+	if _, release, err := a.Hold(t.Context(), "north", store.Want); err != nil {
+		t.Error(err)
+	} else {
+		release()
+	}
+}
+
 func TestOnPostgres(t *testing.T) { storetest.Again(t) }
 
 // Text of packets that no database keeps does not hold up what comes behind it.
