@@ -60,6 +60,7 @@ type Config struct {
 	// Demo plays the simulated plants; nil: it is off.
 	Demo *demo.Runner
 
+	Metrics        http.Handler // what a monitoring system collects at /metrics; nil: nothing
 	Web            http.Handler // the web app, for every path that is not the API's; nil: there is none
 	Version        string       // of the program
 	AllowedOrigins []string     // of pages of other origins that may use the API, as "http://localhost:3000"
@@ -126,6 +127,9 @@ func New(c Config) (http.Handler, error) {
 	}
 	s.docs(mux)
 	elsewhere := s.elsewhere(mux)
+	if s.Metrics != nil {
+		mux.Handle("GET /metrics", s.Metrics)
+	}
 	for _, pattern := range besides(mux, doc) {
 		s.refused[pattern] = true
 		mux.HandleFunc(pattern, elsewhere)

@@ -128,7 +128,7 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 		return nil, err
 	}
 	handler, err := api.New(api.Config{
-		Store: a.store, Graph: a.attackGraph(), Engines: a.engines, Forward: onward, Demo: a.openDemo(), Hub: a.hub, Ingest: a.ingest, Flow: a.Server, Federation: a.rounds, Status: a.monitor.status, Warnings: a.monitor.warnings, Web: webapp.Handler(), Version: version,
+		Store: a.store, Graph: a.attackGraph(), Engines: a.engines, Forward: onward, Demo: a.openDemo(), Hub: a.hub, Ingest: a.ingest, Flow: a.Server, Federation: a.rounds, Status: a.monitor.status, Warnings: a.monitor.warnings, Metrics: a.metrics(), Web: webapp.Handler(), Version: version,
 		AllowedOrigins: c.Origins(), Hosts: c.Hosts(), Authorize: c.Authorize(), Logger: a.log,
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -160,6 +161,32 @@ func start(t testing.TB, change func(*Config)) *App {
 		}
 	})
 	return a
+}
+
+// What a monitoring system collects needs the token, and counts what came in.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	const token = "0123456789abcdef0123456789abcdef"
+	a := start(t, func(c *Config) { c.APIToken = token })
+	if err := a.Server.Receive(t.Context(), breakwater.Batch{FacilityID: "plant-1", Events: 7, Windows: []breakwater.Window{{FacilityID: "plant-1", Time: wall}}}); err != nil {
+		t.Fatal(err)
+	}
+	for authorization, want := range map[string]string{"": "wants its token", "Bearer " + token: "\nbreakwater_events_total 7\n"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.URL()+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", authorization)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("with %q: %s\n%s, %v; want %q in it", authorization, resp.Status, text, err, want)
+		}
+	}
 }
 
 // The running program tells of a facility that it hears of, and of how it stands, to who listens, with the token that it

@@ -148,13 +148,13 @@ func (u *Uplink) send(ctx context.Context) {
 			u.Spool.Ack()
 			if failed := away.over(); failed > 0 {
 				waiting, _ := u.Spool.Status()
-				u.Log.Info("the server takes data again", "after_attempts", failed, "bytes_waiting", waiting)
+				u.Log.Info("data is taken again", "after_attempts", failed, "bytes_waiting", waiting)
 			}
 		case ctx.Err() != nil:
 			return
 		default:
 			if away.failed() == 1 {
-				u.Log.Warn("the server does not take data: it is kept in the spool and sent later", "err", err)
+				u.Log.Warn("what was found cannot be sent: it is kept in the spool and sent later", "err", err)
 			}
 			if !away.wait(ctx) {
 				return
