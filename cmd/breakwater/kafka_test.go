@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -500,6 +501,34 @@ func TestKafkaPages(t *testing.T) {
 				seen[kind] = true
 			}
 		}
+	}
+	// A round of another engine goes on and ends: each is newer to a page than what it shows.
+	for _, say := range []struct{ schema, value string }{
+		{"round/1", `{"id":7,"round_number":7,"phase":"aggregating","progress":90}`}, {"end/1", `{"id":7,"status":"failed","reason":"two of six answered"}`},
+	} {
+		if err := put(kafka.FLEvents, say.schema, say.value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, page := range pages {
+		var versions []int
+		awaited(t, page, "fl_progress", func(r breakwater.Round) bool {
+			if r.Progress == 90 {
+				versions = append(versions, r.Version)
+			}
+			return r.Status == breakwater.RoundFailed
+		})
+		if len(versions) != 2 || versions[0] < 1 || versions[1] <= versions[0] {
+			t.Errorf("page %d: versions %v", i+1, versions)
+		}
+	}
+	resp, err := http.Get(one + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if metrics, err := io.ReadAll(resp.Body); err != nil || !bytes.Contains(metrics, []byte("\nbreakwater_kafka_lag_records ")) {
+		t.Errorf("metrics without Kafka's lag: %v\n%s", err, metrics)
 	}
 	if n := len(alerts(t, two)); n != 1 {
 		t.Errorf("%d alerts are kept", n)

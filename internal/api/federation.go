@@ -216,10 +216,13 @@ func (s *server) reportRound(ctx context.Context, in *roundReport) (*response[*b
 
 type roundEnd struct {
 	ID   int64 `path:"id" minimum:"1" maximum:"9007199254740991" example:"7" doc:"The round's id."`
-	Body *struct {
-		Status breakwater.RoundStatus `json:"status,omitempty" enum:"completed,failed" default:"completed" example:"failed" doc:"How it ended."`
-		Reason string                 `json:"reason,omitempty" maxLength:"200" example:"two of six clients answered in time" doc:"Why it failed; only with failed, and needed there."`
-	}
+	Body *reportedEnd
+}
+
+// reportedEnd is how an engine's round ended.
+type reportedEnd struct {
+	Status breakwater.RoundStatus `json:"status,omitempty" enum:"completed,failed" default:"completed" example:"failed" doc:"How it ended."`
+	Reason string                 `json:"reason,omitempty" maxLength:"200" example:"two of six clients answered in time" doc:"Why it failed; only with failed, and needed there."`
 }
 
 func (s *server) completeRound(ctx context.Context, in *roundEnd) (*response[*breakwater.Round], error) {

@@ -48,10 +48,25 @@ func ForeignRound(id int64, text []byte) (*breakwater.Round, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = r.Report(b.report(), now())
-	r.Clients = []breakwater.FLClient{}
-	return r, err
+	r.Clients, r.Version = []breakwater.FLClient{}, foreignVersion()
+	return r, nil
 }
+
+// ForeignEnd is a round as it ends by a text that POST /api/fl/rounds/{id}/complete takes.
+func ForeignEnd(r breakwater.Round, text []byte) (*breakwater.Round, error) {
+	b := reportedEnd{Status: breakwater.RoundCompleted}
+	if err := decodeForeign(text, &b); err != nil {
+		return nil, err
+	}
+	if _, err := r.End(b.Status, b.Reason, now()); err != nil {
+		return nil, err
+	}
+	r.Version = foreignVersion()
+	return &r, nil
+}
+
+// foreignVersion is the next version of what is not kept: a page shows what has a greater one than what it shows.
+func foreignVersion() int { return int(now().UnixMicro()) }
 
 // ForeignClient is the client of an id, as it stands by a text that PUT /api/fl/clients/{id} takes.
 func ForeignClient(id string, text []byte) (*breakwater.FLClient, error) {
@@ -63,7 +78,7 @@ func ForeignClient(id string, text []byte) (*breakwater.FLClient, error) {
 		return nil, err
 	}
 	c := b.client(id)
-	c.LastUpdate = now()
+	c.LastUpdate, c.Version = now(), foreignVersion()
 	return &c, nil
 }
 

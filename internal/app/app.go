@@ -183,7 +183,11 @@ func (a *App) Run(ctx context.Context, taps ...Tap) error {
 	for _, tap := range taps {
 		group.Go(func() error { return a.tap(ctx, tap) })
 	}
-	return group.Wait()
+	err := group.Wait()
+	if a.exchange != nil {
+		a.exchange.lastWords(ctx)
+	}
+	return err
 }
 
 // sweep removes what is over, at once and then each sweepEvery, until ctx ends. What goes wrong is told and tried again.

@@ -22,7 +22,6 @@ import (
 	"breakwater/internal/api"
 	"breakwater/internal/capture"
 	"breakwater/internal/decode"
-	"breakwater/internal/detect"
 	"breakwater/internal/kafka"
 	"breakwater/internal/live"
 	"breakwater/internal/pipeline"
@@ -54,6 +53,8 @@ type exchange struct {
 	wake   chan struct{}
 	mu     sync.Mutex
 	unkept []store.News // that the database did not take
+	// abroad is the newest round of another engine, where it is shown and not kept: what ends it says only how.
+	abroad *breakwater.Round
 }
 
 // openExchange makes ready what goes over Kafka, where it is used, and gives what takes raw traffic to the node that has its
@@ -143,8 +144,8 @@ func (x *exchange) take(ctx context.Context, records []kafka.Record) (done int, 
 // foreign takes what another system says on a topic: to the store, or to this node's pages alone.
 func (x *exchange) foreign(ctx context.Context, r *kafka.Record) error {
 	if !x.keep {
-		kind, about, err := asMessage(r)
-		if err == nil {
+		kind, about, err := x.asMessage(r)
+		if err == nil && about != nil {
 			err = x.hub.Relay(kind, about)
 		}
 		return err
@@ -193,8 +194,11 @@ func (x *exchange) rows(ctx context.Context, path string, records []kafka.Record
 		path += "?facility_id=" + records[0].Key
 	}
 	wrong, err := x.send(ctx, path, records)
-	if err != nil || wrong == "" {
-		return len(records), err
+	if err != nil {
+		return 0, err
+	}
+	if wrong == "" {
+		return len(records), nil
 	}
 	for i := range records {
 		if len(records) > 1 {
@@ -299,18 +303,9 @@ func (x *exchange) analyse(ctx context.Context, s *kafka.Stream) error {
 	if err := breakwater.CheckFacilityID(s.Facility); err != nil {
 		return err
 	}
-	var sensor *pipeline.Sensor
-	err := pipeline.Persist(ctx, func() (err error) {
-		sensor, err = x.server.Sensor(ctx, s.Facility, s.Learn)
-		return err
-	})
+	sensor, err := x.server.PatientSensor(ctx, s.Facility, s.Learn)
 	if err != nil {
 		return err
-	}
-	sensor.Send = x.server.Persist
-	save := sensor.Learned
-	sensor.Learned = func(ctx context.Context, b *detect.Baseline) error {
-		return pipeline.Persist(ctx, func() error { return save(ctx, b) })
 	}
 	if s.Kind == "pcap" {
 		_, err = sensor.Run(ctx, packetsOf(s.Parts))
@@ -398,6 +393,9 @@ func forward(to io.WriteCloser, packets iter.Seq2[breakwater.Packet, error]) (se
 	return sent, broken
 }
 
+// lastWordsTake is how long a server that ends tries to tell what changed last.
+const lastWordsTake = 3 * time.Second
+
 // partHead is more than what a capture says beside a packet's bytes.
 const partHead = 512
 
@@ -420,7 +418,10 @@ func (x *exchange) also(kind string, about any) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := x.store.PutNews(ctx, n); err != nil {
+	x.mu.Lock()
+	waits := len(x.unkept) > 0 // a change does not wait for a database that has just not answered
+	x.mu.Unlock()
+	if waits || x.store.PutNews(ctx, n) != nil {
 		x.mu.Lock()
 		x.unkept = append(x.unkept, n)
 		x.mu.Unlock()
@@ -428,6 +429,19 @@ func (x *exchange) also(kind string, about any) {
 	select {
 	case x.wake <- struct{}{}:
 	default:
+	}
+}
+
+// lastWords tells what the requests of a server that ends have still changed: its outbox is not looked at by others for a while.
+func (x *exchange) lastWords(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWordsTake)
+	defer cancel()
+	for more := true; more; {
+		var err error
+		if more, err = x.tellSome(ctx); err != nil {
+			x.log.Warn("what changed last is told over Kafka by another server, or by this one when it is started again", "err", err)
+			return
+		}
 	}
 }
 
@@ -554,9 +568,9 @@ func (x *exchange) show(r kafka.Record) {
 			err = errors.New("its value is no JSON")
 		}
 	default:
-		kind, about, err = asMessage(&r)
+		kind, about, err = x.asMessage(&r)
 	}
-	if err == nil {
+	if err == nil && about != nil {
 		err = x.hub.Relay(kind, about)
 	}
 	if err != nil {
@@ -564,8 +578,8 @@ func (x *exchange) show(r kafka.Record) {
 	}
 }
 
-// asMessage is what another system says, in the words of a live message.
-func asMessage(r *kafka.Record) (kind string, about any, err error) {
+// asMessage is what another system says, in the words of a live message; about is nil where there is nothing to show of it.
+func (x *exchange) asMessage(r *kafka.Record) (kind string, about any, err error) {
 	switch r.Topic {
 	case kafka.Alerts:
 		about, err = api.ForeignAlert(r.Value)
@@ -586,6 +600,20 @@ func asMessage(r *kafka.Record) (kind string, about any, err error) {
 	if err != nil {
 		return "", nil, &breakwater.Error{Kind: breakwater.Invalid, Message: "a round's id is a number"}
 	}
-	about, err = api.ForeignRound(number, body)
-	return "fl_progress", about, err
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var round *breakwater.Round
+	switch {
+	case what != "end":
+		round, err = api.ForeignRound(number, body)
+	case x.abroad == nil || x.abroad.ID != number:
+		return "", nil, nil // its beginning was not shown
+	default:
+		round, err = api.ForeignEnd(*x.abroad, body)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	x.abroad = round
+	return "fl_progress", round, nil
 }

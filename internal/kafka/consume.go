@@ -255,7 +255,11 @@ func (w *worker) run() {
 				return
 			}
 		}
-		for records := w.next(); len(records) > 0; records = w.next() {
+		for w.ctx.Err() == nil { // what is left when the partition goes comes to who has it next
+			records := w.next()
+			if len(records) == 0 {
+				break
+			}
 			if !taken(records) {
 				return
 			}
@@ -277,7 +281,7 @@ func (w *worker) take(records []*kgo.Record) bool {
 		together[n] = append(together[n], r)
 	}
 	for _, n := range order {
-		if !w.takeAll(together[n]) {
+		if w.ctx.Err() != nil || !w.takeAll(together[n]) {
 			return false
 		}
 	}
@@ -299,7 +303,7 @@ func (w *worker) takeAll(from []*kgo.Record) bool {
 		if w.ctx.Err() != nil { // what was taken whole by then counts
 			return err == nil && len(from) == 0
 		}
-		if err == nil {
+		if err == nil || len(from) == 0 {
 			if failed := wait.over(); failed > 0 {
 				w.cluster.log.Info("records of Kafka are taken again", "topic", w.at.topic, "partition", w.at.partition, "after_attempts", failed)
 			}
