@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"breakwater"
 	"breakwater/internal/attack"
@@ -30,9 +31,12 @@ func (s *Store) FollowGraph(ctx context.Context, graph string) error {
 		return err
 	}
 	for _, id := range facilities {
-		// What changes a facility's alerts has its row locked: what began before it was followed has ended by now.
+		// What changes a facility's alerts has its row locked: what began before it was followed has ended by now. Its revision
+		// stays: a new one would mean that the facility was heard of.
 		err := s.change(ctx, doing, func(tx *sql.Tx) error {
-			if known, err := lockFacility(ctx, tx, id); err != nil || !known {
+			if err := tx.QueryRowContext(ctx, `SELECT id FROM facilities WHERE id = $1`+s.forUpdate(), id).Scan(new(string)); errors.Is(err, sql.ErrNoRows) {
+				return nil // it was removed meanwhile
+			} else if err != nil {
 				return err
 			}
 			for _, all := range []string{`SELECT id, 'alert', 0 FROM alerts`, `SELECT id, 'prediction', 0 FROM predictions`} {

@@ -104,3 +104,21 @@ func TestGraphChanges(t *testing.T) {
 		changes(0, 0, 0)
 	})
 }
+
+// Who follows anew hears of no facility: one that has fallen silent stays so.
+func TestFollowGraphHearsOfNobody(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, open func(t *testing.T) *store.Store) {
+		ctx, s := t.Context(), open(t)
+		graphtest.Show(t, s, "plant", "a", "T0846", 0)
+		_, before, err := s.Heard(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.FollowGraph(ctx, "copy"); err != nil {
+			t.Fatal(err)
+		}
+		if _, after, err := s.Heard(ctx); err != nil || len(after) != 1 || after[0] != before[0] {
+			t.Errorf("%+v, %v; before %+v", after, err, before)
+		}
+	})
+}
