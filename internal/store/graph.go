@@ -149,11 +149,12 @@ func showingAlerts(ctx context.Context, tx *sql.Tx, ids []string) ([]attack.Show
 	return all, err
 }
 
-// GraphTold notes that the copy has these changes. What has changed again meanwhile stays noted.
+// GraphTold notes that the copy has these changes. What has changed again meanwhile stays noted, and what another transaction
+// is noting just now: to wait for that one, which may wait for what was removed here, would be a deadlock.
 func (s *Store) GraphTold(ctx context.Context, c attack.Changes) error {
 	return s.change(ctx, "noting what the attack graph has", func(tx *sql.Tx) error {
 		for id, mark := range c.Marks {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM graph_pending WHERE id = $1 AND mark = $2`, idText(id), mark); err != nil {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM graph_pending WHERE id = (SELECT id FROM graph_pending WHERE id = $1 AND mark = $2`+s.skipLocked()+`)`, idText(id), mark); err != nil {
 				return err
 			}
 		}
