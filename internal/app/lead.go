@@ -56,6 +56,9 @@ func (a *App) once(ctx context.Context) error {
 	group.Go(func() error { a.sweep(ctx); return nil })
 	group.Go(func() error { return a.rounds.Run(ctx) })
 	group.Go(func() error { a.settle(ctx); return nil })
+	if a.graph == nil {
+		group.Go(func() error { a.forgetGraph(ctx); return nil })
+	}
 	if isOn(a.config.Seed) {
 		group.Go(func() error { a.seed(ctx); return nil })
 	}

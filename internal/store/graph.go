@@ -56,13 +56,14 @@ func (s *Store) FollowGraph(ctx context.Context, graph string) error {
 	})
 }
 
-// ForgetGraph notes nothing any more: no copy follows.
+// ForgetGraph notes nothing any more: no copy follows. What another transaction is noting just now may stay, which harms
+// nothing: a new copy has everything noted anew.
 func (s *Store) ForgetGraph(ctx context.Context) error {
 	return s.change(ctx, "forgetting the attack graph's copy", func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM graph_follower`); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM graph_pending`)
+		_, err := tx.ExecContext(ctx, `DELETE FROM graph_pending WHERE id IN (SELECT id FROM graph_pending`+s.skipLocked()+`)`)
 		return err
 	})
 }
