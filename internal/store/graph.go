@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math/rand/v2"
 
 	"breakwater"
 	"breakwater/internal/attack"
@@ -19,6 +20,7 @@ import (
 // FollowGraph notes everything for a new copy, which is empty before any of it is written. One server at a time calls it.
 func (s *Store) FollowGraph(ctx context.Context, graph string) error {
 	const doing = "noting everything for the attack graph"
+	mark := rand.Int64() // another than whatever was noted before: a server that led may tell late that an older copy has it
 	var facilities []string
 	err := s.change(ctx, doing, func(tx *sql.Tx) (err error) {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO graph_follower (id, graph) VALUES (1, '') ON CONFLICT (id) DO UPDATE SET graph = ''`); err != nil { // as long as it has not all
@@ -39,8 +41,8 @@ func (s *Store) FollowGraph(ctx context.Context, graph string) error {
 			} else if err != nil {
 				return err
 			}
-			for _, all := range []string{`SELECT id, 'alert', 0 FROM alerts`, `SELECT id, 'prediction', 0 FROM predictions`} {
-				if _, err := tx.ExecContext(ctx, `INSERT INTO graph_pending (id, kind, mark) `+all+` WHERE facility_id = $1 ON CONFLICT DO NOTHING`, id); err != nil {
+			for _, all := range []string{`SELECT id, 'alert', CAST($2 AS bigint) FROM alerts`, `SELECT id, 'prediction', CAST($2 AS bigint) FROM predictions`} {
+				if _, err := tx.ExecContext(ctx, `INSERT INTO graph_pending (id, kind, mark) `+all+` WHERE facility_id = $1 ON CONFLICT (id) DO UPDATE SET mark = excluded.mark`, id, mark); err != nil {
 					return err
 				}
 			}

@@ -86,7 +86,12 @@ func TestGraphChanges(t *testing.T) {
 		if c.Alerts[0].ID != first || len(c.Alerts[0].Shown) != 2 {
 			t.Errorf("%+v", c)
 		}
-		told(c)
+		if err := s.FollowGraph(ctx, "another"); err != nil {
+			t.Fatal(err)
+		}
+		told(c) // too late: it was of the first copy
+		follows("another")
+		told(changes(1, 2, 0))
 		changes(0, 0, 0)
 		if _, _, err := s.ChangeAlert(ctx, first, store.AlertChange{By: "me", At: now, Status: breakwater.StatusResolved}); err != nil {
 			t.Fatal(err)
