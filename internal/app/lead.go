@@ -29,12 +29,16 @@ func (a *App) lead(ctx context.Context) error {
 		if err == nil {
 			a.log.Info("this node leads: it runs rounds, ends predictions and removes what is over", "node", a.node.Name)
 			within, stop := context.WithCancel(ctx)
-			context.AfterFunc(held, stop)
 			a.leads.Store(true)
+			over := make(chan struct{})
+			context.AfterFunc(held, func() { // at once, however long what is under way takes to end
+				a.leads.Store(false)
+				stop()
+				close(over)
+			})
 			err = a.once(within)
-			a.leads.Store(false)
-			stop()
 			release()
+			<-over
 			if err != nil {
 				return err
 			}
