@@ -4,6 +4,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -159,6 +160,49 @@ func TestNeo4jGoesAway(t *testing.T) {
 	}
 	if slowest > 5*time.Second {
 		t.Errorf("a request took %v", slowest)
+	}
+}
+
+// A command, or a node that does not lead, may know of no Neo4j: what the copy follows is forgotten by the leading node alone.
+func TestForgetGraph(t *testing.T) {
+	t.Parallel()
+	c := defaults()
+	c.APIPort, c.DatabaseURL, c.LogLevel = "0", "sqlite://"+t.TempDir()+"/breakwater.db", "error"
+	opened := func() *App {
+		t.Helper()
+		a, err := Open(t.Context(), c, "1.2.3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { a.Close() })
+		return a
+	}
+	if err := opened().store.FollowGraph(t.Context(), "copy"); err != nil {
+		t.Fatal(err)
+	}
+	a := opened()
+	follows := func() string {
+		t.Helper()
+		graph, _, err := a.store.GraphCopy(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return graph
+	}
+	if got := follows(); got != "copy" {
+		t.Fatalf("%q follows while nobody leads, want the copy", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- a.Run(ctx) }()
+	for began := time.Now(); follows() != ""; time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			t.Fatal("the leading node has not forgotten the copy")
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

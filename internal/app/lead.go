@@ -29,12 +29,16 @@ func (a *App) lead(ctx context.Context) error {
 		if err == nil {
 			a.log.Info("this node leads: it runs rounds, ends predictions and removes what is over", "node", a.node.Name)
 			within, stop := context.WithCancel(ctx)
-			context.AfterFunc(held, stop)
 			a.leads.Store(true)
+			over := make(chan struct{})
+			context.AfterFunc(held, func() { // at once, however long what is under way takes to end
+				a.leads.Store(false)
+				stop()
+				close(over)
+			})
 			err = a.once(within)
-			a.leads.Store(false)
-			stop()
 			release()
+			<-over
 			if err != nil {
 				return err
 			}
@@ -56,6 +60,9 @@ func (a *App) once(ctx context.Context) error {
 	group.Go(func() error { a.sweep(ctx); return nil })
 	group.Go(func() error { return a.rounds.Run(ctx) })
 	group.Go(func() error { a.settle(ctx); return nil })
+	if a.graph == nil {
+		group.Go(func() error { a.forgetGraph(ctx); return nil })
+	}
 	if isOn(a.config.Seed) {
 		group.Go(func() error { a.seed(ctx); return nil })
 	}

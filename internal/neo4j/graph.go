@@ -22,10 +22,12 @@ const (
 	lookEvery = 500 * time.Millisecond
 	// presencesEvery is how often the newest data of facilities, which moves each second, is written.
 	presencesEvery = 5 * time.Second
+	// leadsEvery is how often who writes looks whether it still may.
+	leadsEvery = 100 * time.Millisecond
 	// atOnce is how many alerts and predictions one transaction writes.
 	atOnce = 500
 	// writing and reading are how long a transaction may take. Who reads is a person.
-	writing, reading = 30 * time.Second, 2 * time.Second
+	writing, reading = time.Minute, 2 * time.Second
 	// rest is for how long Neo4j is not asked after it has not answered in time.
 	rest = time.Minute
 )
@@ -39,12 +41,12 @@ type Graph struct {
 	attack func() (catalogue *attack.Catalogue, digest string)
 	leads  func() bool // whether this server is the one that writes, of those on the same store
 
-	same  atomic.Bool  // when Run last looked, Neo4j answered, and its copy was one of this store
+	has   atomic.Value // the name of the copy that Neo4j has, a string; "" where it has none, or did not answer when Run last looked
 	rests atomic.Int64 // until when it is not asked, in nanoseconds
 
 	// What only Run knows.
 	presences []attack.Presence
-	told      time.Time // when they were written
+	told      time.Time // when it looked last whether they are
 }
 
 // Open makes a graph of the server at a URI (see CheckURI); with no password none is shown. It does not connect: Neo4j may
@@ -88,8 +90,9 @@ func (g *Graph) Transitions(ctx context.Context, facilities []string, from, to t
 
 // ask asks Neo4j where it has everything, else the store.
 func ask[T any](ctx context.Context, g *Graph, question func(context.Context, attack.Graph) (T, error)) (T, error) {
-	if g.same.Load() && time.Now().UnixNano() > g.rests.Load() {
-		if _, behind, err := g.store.GraphCopy(ctx); err == nil && !behind {
+	if has, _ := g.has.Load().(string); has != "" && time.Now().UnixNano() > g.rests.Load() {
+		// Another copy may follow since Run last looked.
+		if follows, behind, err := g.store.GraphCopy(ctx); err == nil && follows == has && !behind {
 			soon, cancel := context.WithTimeout(ctx, reading)
 			defer cancel()
 			answer, err := question(soon, g.server)
@@ -137,7 +140,7 @@ func (g *Graph) Run(ctx context.Context) {
 func (g *Graph) follow(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
-			g.same.Store(false)
+			g.has.Store("")
 		}
 	}()
 	soon, cancel := context.WithTimeout(ctx, patience)
@@ -150,13 +153,44 @@ func (g *Graph) follow(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	same := found != "" && found == follows
-	g.same.Store(same)
+	g.has.Store(found)
 	if !g.leads() {
 		return nil
 	}
+	leading, stop := g.leading(ctx)
+	defer stop()
+	err = g.write(leading, found != "" && found == follows, written)
+	if leading.Err() != nil && ctx.Err() == nil {
+		return nil // another leads, and goes on
+	}
+	return err
+}
+
+// leading is ctx for as long as this server is the one that writes: another soon does.
+func (g *Graph) leading(ctx context.Context) (context.Context, func()) {
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		tick := time.NewTicker(leadsEvery)
+		defer tick.Stop()
+		for g.leads() {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+		stop()
+	}()
+	return ctx, stop
+}
+
+// write writes what the copy lacks; all of it where it is not the same as what the store knows to follow. written is which
+// catalogue it has.
+func (g *Graph) write(ctx context.Context, same bool, written string) error {
+	begun := ""
 	if !same {
-		if err := g.begin(ctx); err != nil {
+		var err error
+		if begun, err = g.begin(ctx); err != nil {
 			return err
 		}
 	}
@@ -166,8 +200,10 @@ func (g *Graph) follow(ctx context.Context) (err error) {
 		}
 		g.log.Info("ATT&CK was written into Neo4j", "version", catalogue.Version)
 	}
-	g.same.Store(true)
-	for g.leads() {
+	if begun != "" {
+		g.has.Store(begun)
+	}
+	for {
 		c, err := g.store.GraphChanges(ctx, atOnce)
 		if err != nil {
 			return err
@@ -175,45 +211,35 @@ func (g *Graph) follow(ctx context.Context) (err error) {
 		if len(c.Marks) == 0 {
 			return g.tellPresences(ctx)
 		}
-		if err := g.bring(ctx, c); err != nil {
+		if err := g.server.bring(ctx, c); err != nil {
+			return err
+		}
+		if err := g.store.GraphTold(ctx, c); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
-// bring writes changes and notes that they are written.
-func (g *Graph) bring(ctx context.Context, c attack.Changes) error {
-	bounded, cancel := context.WithTimeout(ctx, writing)
-	defer cancel()
-	if err := g.server.bring(bounded, c); err != nil {
-		return err
-	}
-	return g.store.GraphTold(ctx, c)
-}
-
-// begin begins the copy anew: Neo4j has none, or that of another database.
-func (g *Graph) begin(ctx context.Context) error {
+// begin begins the copy anew, and gives its name: Neo4j has none, or that of another database.
+func (g *Graph) begin(ctx context.Context) (graph string, err error) {
 	g.log.Info("the attack graph in Neo4j is written anew")
-	graph := rand.Text()
+	g.presences, g.told = nil, time.Time{}
+	graph = rand.Text()
 	if err := g.store.FollowGraph(ctx, graph); err != nil { // first: from now on no server asks a copy that is being emptied
-		return err
+		return "", err
 	}
 	if err := g.server.begin(ctx); err != nil {
-		return err
+		return "", err
 	}
-	if err := g.server.mark(ctx, graph); err != nil {
-		return err
-	}
-	g.presences, g.told = nil, time.Time{}
-	return nil
+	return graph, g.server.mark(ctx, graph)
 }
 
-// tellPresences writes what is newest of facilities, where that was not done just now.
+// tellPresences writes what is newest of facilities, where it did not look just now.
 func (g *Graph) tellPresences(ctx context.Context) error {
 	if time.Since(g.told) < presencesEvery {
 		return nil
 	}
+	g.told = time.Now()
 	all, err := g.store.Presences(ctx)
 	if err != nil || g.presences != nil && slices.Equal(all, g.presences) {
 		return err
@@ -221,6 +247,6 @@ func (g *Graph) tellPresences(ctx context.Context) error {
 	if err := g.server.presences(ctx, all); err != nil {
 		return err
 	}
-	g.presences, g.told = all, time.Now()
+	g.presences = all
 	return nil
 }

@@ -33,7 +33,8 @@ import (
 // server is a Neo4j server.
 type server struct {
 	driver neo4j.Driver
-	where  string // for messages
+	where  string        // for messages
+	limit  time.Duration // that a transaction may take
 }
 
 // patience is how long a connection may take. Whoever asks tries again: Neo4j may be away for long.
@@ -70,7 +71,7 @@ func dial(uri, user, password string) (*server, error) {
 	if err != nil {
 		return nil, &breakwater.Error{Kind: breakwater.Invalid, Field: "NEO4J_URI", Message: "Neo4j at " + u.Host + " cannot be spoken to", Err: err}
 	}
-	return &server{driver: driver, where: u.Host}, nil
+	return &server{driver: driver, where: u.Host, limit: writing}, nil
 }
 
 // statement is a query with its parameters.
@@ -81,6 +82,8 @@ type statement struct {
 
 // write runs statements in one transaction, those that have rows and none in them left out.
 func (s *server) write(ctx context.Context, doing string, statements ...statement) error {
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
+	defer cancel()
 	session := s.driver.NewSession(ctx, neo4j.SessionConfig{AccessMode: neo4j.AccessModeWrite})
 	defer session.Close(ctx)
 	_, err := session.ExecuteWrite(ctx, func(tx neo4j.ManagedTransaction) (any, error) {
@@ -103,6 +106,8 @@ func (s *server) write(ctx context.Context, doing string, statements ...statemen
 
 // read gives all rows of a query.
 func (s *server) read(ctx context.Context, doing, cypher string, params map[string]any) ([]*neo4j.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
+	defer cancel()
 	session := s.driver.NewSession(ctx, neo4j.SessionConfig{AccessMode: neo4j.AccessModeRead})
 	defer session.Close(ctx)
 	records, err := session.ExecuteRead(ctx, func(tx neo4j.ManagedTransaction) (any, error) {

@@ -142,7 +142,8 @@ return 0`)
 // both reads the two sets as they are at one moment.
 var both = rueidis.NewLuaScript(`return {redis.call('ZRANGE', KEYS[1], 0, -1), redis.call('ZRANGE', KEYS[2], 0, -1)}`)
 
-// keys are those of a facility's windows and of what was detected. The braces keep them on one node of a cluster.
+// keys are those of a facility's windows and of what was detected. The braces, a hash tag, mean nothing to the single server
+// that Open connects to: Redis Cluster is not supported.
 func keys(facility string) []string {
 	return []string{windowsKey(facility), "breakwater:{" + facility + "}:worst"}
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"math/rand/v2"
 
 	"breakwater"
 	"breakwater/internal/attack"
@@ -18,6 +20,7 @@ import (
 // FollowGraph notes everything for a new copy, which is empty before any of it is written. One server at a time calls it.
 func (s *Store) FollowGraph(ctx context.Context, graph string) error {
 	const doing = "noting everything for the attack graph"
+	mark := rand.Int64() // another than whatever was noted before: a server that led may tell late that an older copy has it
 	var facilities []string
 	err := s.change(ctx, doing, func(tx *sql.Tx) (err error) {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO graph_follower (id, graph) VALUES (1, '') ON CONFLICT (id) DO UPDATE SET graph = ''`); err != nil { // as long as it has not all
@@ -30,13 +33,16 @@ func (s *Store) FollowGraph(ctx context.Context, graph string) error {
 		return err
 	}
 	for _, id := range facilities {
-		// What changes a facility's alerts has its row locked: what began before it was followed has ended by now.
+		// What changes a facility's alerts has its row locked: what began before it was followed has ended by now. Its revision
+		// stays: a new one would mean that the facility was heard of.
 		err := s.change(ctx, doing, func(tx *sql.Tx) error {
-			if known, err := lockFacility(ctx, tx, id); err != nil || !known {
+			if err := tx.QueryRowContext(ctx, `SELECT id FROM facilities WHERE id = $1`+s.forUpdate(), id).Scan(new(string)); errors.Is(err, sql.ErrNoRows) {
+				return nil // it was removed meanwhile
+			} else if err != nil {
 				return err
 			}
-			for _, all := range []string{`SELECT id, 'alert', 0 FROM alerts`, `SELECT id, 'prediction', 0 FROM predictions`} {
-				if _, err := tx.ExecContext(ctx, `INSERT INTO graph_pending (id, kind, mark) `+all+` WHERE facility_id = $1 ON CONFLICT DO NOTHING`, id); err != nil {
+			for _, all := range []string{`SELECT id, 'alert', CAST($2 AS bigint) FROM alerts`, `SELECT id, 'prediction', CAST($2 AS bigint) FROM predictions`} {
+				if _, err := tx.ExecContext(ctx, `INSERT INTO graph_pending (id, kind, mark) `+all+` WHERE facility_id = $1 ON CONFLICT (id) DO UPDATE SET mark = excluded.mark`, id, mark); err != nil {
 					return err
 				}
 			}
@@ -52,13 +58,14 @@ func (s *Store) FollowGraph(ctx context.Context, graph string) error {
 	})
 }
 
-// ForgetGraph notes nothing any more: no copy follows.
+// ForgetGraph notes nothing any more: no copy follows. What another transaction is noting just now may stay, which harms
+// nothing: a new copy has everything noted anew.
 func (s *Store) ForgetGraph(ctx context.Context) error {
 	return s.change(ctx, "forgetting the attack graph's copy", func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM graph_follower`); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM graph_pending`)
+		_, err := tx.ExecContext(ctx, `DELETE FROM graph_pending WHERE id IN (SELECT id FROM graph_pending`+s.skipLocked()+`)`)
 		return err
 	})
 }
@@ -145,11 +152,12 @@ func showingAlerts(ctx context.Context, tx *sql.Tx, ids []string) ([]attack.Show
 	return all, err
 }
 
-// GraphTold notes that the copy has these changes. What has changed again meanwhile stays noted.
+// GraphTold notes that the copy has these changes. What has changed again meanwhile stays noted, and what another transaction
+// is noting just now: to wait for that one, which may wait for what was removed here, would be a deadlock.
 func (s *Store) GraphTold(ctx context.Context, c attack.Changes) error {
 	return s.change(ctx, "noting what the attack graph has", func(tx *sql.Tx) error {
 		for id, mark := range c.Marks {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM graph_pending WHERE id = $1 AND mark = $2`, idText(id), mark); err != nil {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM graph_pending WHERE id = (SELECT id FROM graph_pending WHERE id = $1 AND mark = $2`+s.skipLocked()+`)`, idText(id), mark); err != nil {
 				return err
 			}
 		}

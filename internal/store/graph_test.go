@@ -86,7 +86,12 @@ func TestGraphChanges(t *testing.T) {
 		if c.Alerts[0].ID != first || len(c.Alerts[0].Shown) != 2 {
 			t.Errorf("%+v", c)
 		}
-		told(c)
+		if err := s.FollowGraph(ctx, "another"); err != nil {
+			t.Fatal(err)
+		}
+		told(c) // too late: it was of the first copy
+		follows("another")
+		told(changes(1, 2, 0))
 		changes(0, 0, 0)
 		if _, _, err := s.ChangeAlert(ctx, first, store.AlertChange{By: "me", At: now, Status: breakwater.StatusResolved}); err != nil {
 			t.Fatal(err)
@@ -102,5 +107,23 @@ func TestGraphChanges(t *testing.T) {
 		}
 		graphtest.Show(t, s, "plant", "b", "T0846", 0)
 		changes(0, 0, 0)
+	})
+}
+
+// Who follows anew hears of no facility: one that has fallen silent stays so.
+func TestFollowGraphHearsOfNobody(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, open func(t *testing.T) *store.Store) {
+		ctx, s := t.Context(), open(t)
+		graphtest.Show(t, s, "plant", "a", "T0846", 0)
+		_, before, err := s.Heard(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.FollowGraph(ctx, "copy"); err != nil {
+			t.Fatal(err)
+		}
+		if _, after, err := s.Heard(ctx); err != nil || len(after) != 1 || after[0] != before[0] {
+			t.Errorf("%+v, %v; before %+v", after, err, before)
+		}
 	})
 }

@@ -147,8 +147,9 @@ func (s *Store) Hold(ctx context.Context, n Node, name string, lasts time.Durati
 		<-ended
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lasts)
 		defer cancel()
-		// Where it cannot be given back it is over soon all the same.
-		_, _ = s.write.ExecContext(last, `UPDATE leases SET until = 0, holder = '' WHERE name = $1 AND holder = $2`, name, n.String())
+		// Where it cannot be given back it is over soon all the same. That it is over just now, and not for long, keeps the row,
+		// where others say that they wait, from being forgotten.
+		_, _ = s.write.ExecContext(last, `UPDATE leases SET until = `+s.clock()+`, holder = '' WHERE name = $1 AND holder = $2`, name, n.String())
 	}, nil
 }
 
@@ -160,9 +161,12 @@ type lease struct {
 	left   time.Duration
 }
 
-// take takes a lease that is free, over, or n's already.
+// take takes a lease that is free, over, or n's already. It does not wait for a database that does not go on for longer than
+// the lease would last.
 func (s *Store) take(ctx context.Context, n Node, name string, lasts time.Duration, w Wish) (l lease, err error) {
 	const doing = "taking a lease"
+	ctx, cancel := context.WithTimeout(ctx, lasts)
+	defer cancel()
 	dead := ""
 	for {
 		var left int64
@@ -178,10 +182,14 @@ func (s *Store) take(ctx context.Context, n Node, name string, lasts time.Durati
 		}
 		var holder string
 		err = s.write.QueryRowContext(ctx, `SELECT holder, until - `+s.clock()+` FROM leases WHERE name = $1`, name).Scan(&holder, &left)
-		if err != nil {
+		switch {
+		case errors.Is(err, sql.ErrNoRows): // it was forgotten since
+			continue
+		case err != nil:
 			return l, s.failed(doing, err)
-		}
-		if dead == "" && n.gone(holder) {
+		case left <= 0 && w != Spare: // it was given back since, or is over
+			continue
+		case dead == "" && n.gone(holder):
 			dead = holder
 			continue
 		}

@@ -3,11 +3,14 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
 	"breakwater"
+	"breakwater/internal/store/storetest"
 )
 
 const leaseLasts = 5 * time.Second
@@ -237,4 +240,78 @@ func TestMemory(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A lease that was given back a moment ago is not forgotten by a node that ends: who waits for it has said so there.
+func TestDismissNodeKeepsWhoWaits(t *testing.T) {
+	forEachEngine(t, func(t *testing.T, s *Store) {
+		ctx, a, b := t.Context(), elsewhere("alpha:8000"), elsewhere("beta:8000")
+		_, release, err := s.Hold(ctx, a, "facility:demo", leaseLasts, Want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l, err := s.take(ctx, b, "facility:demo", leaseLasts, Await); err != nil || l.mine {
+			t.Fatal(l, err)
+		}
+		release()
+		if err := s.DismissNode(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+		if l, err := s.take(ctx, a, "facility:demo", leaseLasts, Spare); err != nil || l.mine {
+			t.Errorf("%+v, %v: it came back while another waited", l, err)
+		}
+	})
+}
+
+// Nodes that take a lease and give it back, while others forget it, are told of nobody but a node that has it.
+func TestLeaseOfMany(t *testing.T) {
+	forEachEngine(t, func(t *testing.T, s *Store) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var nodes sync.WaitGroup
+		for i := range 6 {
+			n := elsewhere(fmt.Sprint("node", i, ":8000"))
+			nodes.Go(func() {
+				for ctx.Err() == nil {
+					_, release, err := s.Hold(t.Context(), n, "leader", leaseLasts, Want)
+					if err == nil {
+						release()
+					} else if taken, ok := errors.AsType[*Taken](err); !ok || taken.By == "" {
+						t.Errorf("%v", err)
+						return
+					}
+				}
+			})
+		}
+		for ctx.Err() == nil {
+			if _, err := s.write.Exec(`DELETE FROM leases WHERE holder = ''`); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		nodes.Wait()
+	})
+}
+
+// Who asks for a lease and is not answered does not wait for ever.
+func TestLeaseOfOneThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	s := migrated(t, storetest.Postgres(t))
+	n := elsewhere("alpha:8000")
+	if l, err := s.take(t.Context(), n, "leader", leaseLasts, Want); err != nil || !l.mine {
+		t.Fatal(l, err)
+	}
+	stuck, err := s.write.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stuck.Rollback()
+	if _, err := stuck.Exec(`SELECT 1 FROM leases FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if l, err := s.take(ctx, n, "leader", 300*time.Millisecond, Want); breakwater.KindOf(err) != breakwater.Unavailable || ctx.Err() != nil {
+		t.Errorf("%+v, %v; its own context: %v", l, err, ctx.Err())
+	}
 }

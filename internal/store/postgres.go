@@ -117,7 +117,8 @@ func (postgresEngine) reading() sql.TxOptions {
 	return sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}
 }
 
-func (postgresEngine) forUpdate() string { return " FOR UPDATE" }
+func (postgresEngine) forUpdate() string  { return " FOR UPDATE" }
+func (postgresEngine) skipLocked() string { return " FOR UPDATE SKIP LOCKED" }
 
 func (postgresEngine) clock() string {
 	return "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"

@@ -367,3 +367,37 @@ func underRestarts(t *testing.T, folder string) {
 		})
 	}
 }
+
+// What another transaction is noting just now stays noted, and is not waited for: that one may wait for what is told here.
+func TestGraphToldDoesNotWait(t *testing.T) {
+	t.Parallel()
+	ctx, s := t.Context(), migrated(t, storetest.Postgres(t))
+	if err := s.FollowGraph(ctx, "copy"); err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, batch(scan(0), at(scan(0), "10.0.0.12")))
+	c, err := s.GraphChanges(ctx, 100)
+	if err != nil || len(c.Marks) != 2 {
+		t.Fatalf("%d changes, %v", len(c.Marks), err)
+	}
+	other, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Rollback()
+	locked := c.Alerts[0].ID
+	if _, err := other.ExecContext(ctx, `UPDATE graph_pending SET mark = mark + 1 WHERE id = $1`, idText(locked)); err != nil {
+		t.Fatal(err)
+	}
+	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := s.GraphTold(soon, c); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = s.GraphChanges(ctx, 100); err != nil || len(c.Marks) != 1 || len(c.Alerts) != 1 || c.Alerts[0].ID != locked {
+		t.Errorf("%+v is noted, %v; want alert %s alone", c.Marks, err, locked)
+	}
+}

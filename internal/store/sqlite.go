@@ -192,6 +192,7 @@ type sqliteEngine struct{}
 func (sqliteEngine) embedded() bool         { return true }
 func (sqliteEngine) reading() sql.TxOptions { return sql.TxOptions{ReadOnly: true} }
 func (sqliteEngine) forUpdate() string      { return "" } // who may write is alone
+func (sqliteEngine) skipLocked() string     { return "" }
 func (sqliteEngine) clock() string          { return "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)" }
 
 func (sqliteEngine) saveWindows(ctx context.Context, _ *sql.Conn, tx *sql.Tx, windows []breakwater.Window, received time.Time) error {

@@ -42,6 +42,8 @@ type engine interface {
 	reading() sql.TxOptions
 	// forUpdate ends a SELECT of rows that this transaction will write, and keeps others from writing them before.
 	forUpdate() string
+	// skipLocked is forUpdate that leaves out the rows that others have locked, instead of waiting for them.
+	skipLocked() string
 	// clock is the time now, Unix milliseconds, as a part of a statement.
 	clock() string
 	// saveWindows writes each window over what was known of its second. Only one transaction at a time does so for a

@@ -136,6 +136,9 @@ func answers(t *testing.T, open Open) {
 func whatever(t *testing.T, open Open) {
 	ctx := context.Background()
 	s, g, follow := open(t)
+	if g == attack.Graph(s) {
+		t.Skip("the store would be compared with itself")
+	}
 	random := rand.New(rand.NewPCG(1, 2))
 	facilities := []string{"dam", "mill", "plant"}
 	techniques := []string{"T0846", "T0848", "T0855", "T0831", "T1692.001", "T0999"}

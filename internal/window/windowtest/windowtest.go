@@ -173,6 +173,9 @@ func addsWholly(t *testing.T, b window.Buffer) {
 
 // answersAsMemory asks the same of both, at random.
 func answersAsMemory(t *testing.T, b window.Buffer) {
+	if _, same := b.(*window.Memory); same {
+		t.Skip("the one in memory would be compared with itself")
+	}
 	round := 0
 	rapid.Check(t, func(t *rapid.T) {
 		round++

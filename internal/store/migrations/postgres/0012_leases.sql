@@ -5,7 +5,7 @@
 CREATE TABLE leases (
     name   text COLLATE "C" PRIMARY KEY,
     holder text NOT NULL, -- a node; empty: none
-    until  bigint NOT NULL, -- when it is over, where the holder does not take it again; 0: it was given back
+    until  bigint NOT NULL, -- when it is over, where the holder does not take it again
     wanted bigint NOT NULL -- until when another node waits for it
 );
 

@@ -3,7 +3,7 @@
 CREATE TABLE leases (
     name   TEXT PRIMARY KEY,
     holder TEXT NOT NULL, -- a node; empty: none
-    until  INTEGER NOT NULL, -- when it is over, where the holder does not take it again; 0: it was given back
+    until  INTEGER NOT NULL, -- when it is over, where the holder does not take it again
     wanted INTEGER NOT NULL -- until when another node waits for it
 );
 
