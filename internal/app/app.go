@@ -112,7 +112,7 @@ func Open(ctx context.Context, c Config, version string) (_ *App, err error) {
 	if a.Server.Outlook, err = a.outlook(ctx); err != nil {
 		return nil, err
 	}
-	if err = a.openGraph(ctx, c); err != nil {
+	if err = a.openGraph(c); err != nil {
 		return nil, err
 	}
 	if a.rounds, err = a.federation(c); err != nil {

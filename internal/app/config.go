@@ -32,7 +32,7 @@ type Config struct {
 	APIPort      string `name:"api-port" env:"API_PORT" default:"8000" help:"Port to listen on; 0 takes a free one."`
 	CORSOrigins  string `name:"cors-origins" env:"CORS_ORIGINS" default:"http://localhost:3000" help:"Origins whose pages may use the API and the WebSocket, separated by commas."`
 	DatabaseURL  string `name:"database-url" env:"DATABASE_URL" default:"sqlite://breakwater.db" help:"Database: sqlite://FILE or postgres://USER:PASSWORD@HOST:5432/NAME (postgresql:// and postgresql+DRIVER:// mean the same)."`
-	RedisURL     string `name:"redis-url" env:"REDIS_URL" placeholder:"URL" help:"Redis that several servers on one database share, for the last minute of every facility and live messages: redis://USER:PASSWORD@HOST:6379/0, or rediss:// over TLS. Without it this server stands alone."`
+	RedisURL     string `name:"redis-url" env:"REDIS_URL" placeholder:"URL" help:"Redis that several servers on one database share, for the last minute of every facility and live messages: redis://USER:PASSWORD@HOST:6379/0, or rediss:// over TLS. Without it each server keeps that itself."`
 	Neo4jURI     string `name:"neo4j-uri" env:"NEO4J_URI" help:"Neo4j that has the attack graph too, to be asked in Cypher, as neo4j://HOST:7687; none where empty."`
 	Neo4jUser    string `name:"neo4j-user" env:"NEO4J_USER" default:"neo4j" help:"Neo4j's user."`
 	Neo4jPass    string `name:"neo4j-password" env:"NEO4J_PASSWORD" placeholder:"PASSWORD" help:"That user's password; empty: Neo4j is asked without one."`

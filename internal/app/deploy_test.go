@@ -24,9 +24,14 @@ func TestCompose(t *testing.T) {
 		Services map[string]struct {
 			Environment map[string]string
 		}
+		Configs map[string]struct{ Content string }
 	}
 	if err := yaml.Unmarshal(text, &compose); err != nil {
 		t.Fatal(err)
+	}
+	// A page has no token to show: what it asks the nodes for, the front shows theirs with.
+	if !strings.Contains(compose.Configs["front"].Content, `proxy_set_header Authorization "Bearer ${API_TOKEN}";`) {
+		t.Error("the front shows the nodes no token")
 	}
 	for _, node := range []string{"node-1", "node-2"} {
 		var c Config

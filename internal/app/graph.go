@@ -10,7 +10,7 @@ import (
 )
 
 // openGraph makes ready what lets Neo4j follow, where there is one.
-func (a *App) openGraph(_ context.Context, c Config) (err error) {
+func (a *App) openGraph(c Config) (err error) {
 	if c.Neo4jURI == "" {
 		return nil
 	}

@@ -4706,6 +4706,20 @@ export interface components {
              */
             title: string;
         };
+        ReportedEnd: {
+            /**
+             * @description Why it failed; only with failed, and needed there.
+             * @example two of six clients answered in time
+             */
+            reason?: string | null;
+            /**
+             * @description How it ended.
+             * @default completed
+             * @example failed
+             * @enum {string|null}
+             */
+            status: "completed" | "failed" | null;
+        };
         ReportedPrediction: {
             /**
              * Format: uuid
@@ -4962,20 +4976,6 @@ export interface components {
              * @example 5
              */
             total_epochs?: number | null;
-        };
-        RoundEndBody: {
-            /**
-             * @description Why it failed; only with failed, and needed there.
-             * @example two of six clients answered in time
-             */
-            reason?: string | null;
-            /**
-             * @description How it ended.
-             * @default completed
-             * @example failed
-             * @enum {string|null}
-             */
-            status: "completed" | "failed" | null;
         };
         RoundPage: {
             /**
@@ -9267,7 +9267,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["RoundEndBody"];
+                "application/json": components["schemas"]["ReportedEnd"];
             };
         };
         responses: {

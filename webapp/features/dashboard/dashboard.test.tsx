@@ -1,5 +1,5 @@
-import { screen, waitFor, within } from "@testing-library/react";
-import { beforeEach, describe, expect, test } from "vitest";
+import { act, screen, waitFor, within } from "@testing-library/react";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 
 import { alert, created, page } from "@/test/factories/alert";
 import { client, noPrivacy, progressed, round } from "@/test/factories/round";
@@ -61,6 +61,17 @@ test("every figure is the server's, and leads to its reason", async () => {
   sys.getByText("Live messages of node b are not heard here.");
   expect(figure(sys, "Database").textContent).toContain("PostgreSQL, connected");
   expect(figure(sys, "Queue").textContent).toContain("built in");
+});
+
+test("an engine that goes away under an open page shows", async () => {
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  open();
+  const sys = () => card("System");
+  await waitFor(() => expect(figure(sys(), "Database").textContent).toContain("PostgreSQL, connected"));
+  answers["/health"] = { status: "unhealthy", service: "breakwater", version: "1.2.3", services: { database: "unreachable", redis: "connected", kafka: "embedded", neo4j: "embedded" }, warnings: [] };
+  await act(() => vi.advanceTimersByTimeAsync(11_000));
+  await waitFor(() => expect(figure(sys(), "Database").textContent).toContain("cannot be reached"));
+  vi.useRealTimers();
 });
 
 test("the last day's alerts are counted by severity", async () => {
