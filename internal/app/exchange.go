@@ -193,8 +193,11 @@ func (x *exchange) rows(ctx context.Context, path string, records []kafka.Record
 		path += "?facility_id=" + records[0].Key
 	}
 	wrong, err := x.send(ctx, path, records)
-	if err != nil || wrong == "" {
-		return len(records), err
+	if err != nil {
+		return 0, err
+	}
+	if wrong == "" {
+		return len(records), nil
 	}
 	for i := range records {
 		if len(records) > 1 {

@@ -293,6 +293,9 @@ func (w *worker) takeAll(from []*kgo.Record) bool {
 	faults := 0
 	for wait := newBackoff(); len(from) > 0; {
 		n, err := w.group.Take(w.ctx, records)
+		if err != nil && n == len(from) {
+			n-- // there is none behind them that the error could be about: it is about the last
+		}
 		if from, records = from[n:], records[n:]; n > 0 {
 			faults = 0
 		}

@@ -474,3 +474,30 @@ func TestNobodyThere(t *testing.T) {
 	}
 	c.Prepare(soon) // returns
 }
+
+// A Take that says that all is done and that something failed is not believed that the last is: it comes again.
+func TestDoneAndFailed(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, on kafkatest.Cluster) {
+		c, s := open(t, on), newSeen()
+		tries := 0
+		stop := member(t, c, Group{Take: func(_ context.Context, records []Record) (int, error) {
+			if tries++; tries == 1 {
+				return len(records), &breakwater.Error{Kind: breakwater.Invalid, Message: "wrong"}
+			}
+			s.add(records)
+			return len(records), nil
+		}})
+		for _, text := range []string{"1", "2"} {
+			if err := c.SendBatches(t.Context(), "north", [][]byte{[]byte(text)}); err != nil {
+				t.Fatal(err)
+			}
+			if text == "1" {
+				if letters := dead(t, c, on, 1); len(letters) != 1 {
+					t.Errorf("dead letters: %+v", letters)
+				}
+			}
+		}
+		s.wait(t, 1)
+		stop()
+	})
+}
