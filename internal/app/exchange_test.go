@@ -49,7 +49,9 @@ func TestRowsWhileTheDatabaseIsAway(t *testing.T) {
 	}
 	reading, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- cluster.Consume(reading, kafka.Group{Topics: []string{kafka.NetworkData}, Take: x.take}) }()
+	go func() {
+		ended <- cluster.Consume(reading, kafka.Group{Topics: []string{kafka.NetworkData}, Take: x.take})
+	}()
 	select {
 	case <-all:
 	case <-time.After(15 * time.Second):

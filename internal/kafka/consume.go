@@ -255,7 +255,11 @@ func (w *worker) run() {
 				return
 			}
 		}
-		for records := w.next(); len(records) > 0; records = w.next() {
+		for w.ctx.Err() == nil { // a partition that goes is not worked off before
+			records := w.next()
+			if len(records) == 0 {
+				break
+			}
 			if !taken(records) {
 				return
 			}
@@ -277,7 +281,7 @@ func (w *worker) take(records []*kgo.Record) bool {
 		together[n] = append(together[n], r)
 	}
 	for _, n := range order {
-		if !w.takeAll(together[n]) {
+		if w.ctx.Err() != nil || !w.takeAll(together[n]) {
 			return false
 		}
 	}

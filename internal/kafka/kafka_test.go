@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -499,5 +500,30 @@ func TestDoneAndFailed(t *testing.T) {
 		}
 		s.wait(t, 1)
 		stop()
+	})
+}
+
+// A partition that goes is let go of between two calls of Take, and not when all that was fetched of it is worked off.
+func TestStopsBetweenRecords(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, on kafkatest.Cluster) {
+		c := open(t, on)
+		for f := range 200 {
+			if err := c.SendBatches(t.Context(), fmt.Sprintf("plant-%d", f), [][]byte{[]byte("1")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var calls atomic.Int64
+		stop := member(t, c, Group{Take: func(ctx context.Context, records []Record) (int, error) {
+			calls.Add(1)
+			<-ctx.Done()
+			return len(records), nil
+		}})
+		for late := time.Now().Add(20 * time.Second); calls.Load() < partitions/2 && time.Now().Before(late); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		stop()
+		if n := calls.Load(); n == 0 || n > partitions {
+			t.Errorf("Take was called %d times for %d partitions", n, partitions)
+		}
 	})
 }
