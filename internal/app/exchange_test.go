@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"breakwater"
 	"breakwater/internal/kafka"
 	"breakwater/internal/kafka/kafkatest"
 )
@@ -62,5 +63,20 @@ func TestRowsWhileTheDatabaseIsAway(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// What a round's topic says too late, or twice in other words, is no dead letter: the API's 409 is passed over. Other topics'
+// is the sender's fault as before.
+func TestLateRoundsArePassedOver(t *testing.T) {
+	x := &exchange{keep: true, log: slog.New(slog.DiscardHandler), api: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+	})}
+	late := kafka.Record{Topic: kafka.FLEvents, Key: "federation", Value: []byte(`{"id":7,"round_number":7,"phase":"training"}`)}
+	if done, err := x.take(t.Context(), []kafka.Record{late, late}); done != 2 || err != nil {
+		t.Errorf("%d were done, %v", done, err)
+	}
+	if done, err := x.take(t.Context(), []kafka.Record{{Topic: kafka.Alerts, Value: []byte("{}")}}); done != 0 || breakwater.KindOf(err) != breakwater.Conflict {
+		t.Errorf("of alerts %d were done, %v", done, err)
 	}
 }

@@ -527,3 +527,28 @@ func TestStopsBetweenRecords(t *testing.T) {
 		}
 	})
 }
+
+// Records of one key are taken in the order they were sent in, also where their schemas differ.
+func TestOrderAcrossSchemas(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, on kafkatest.Cluster) {
+		c, s := open(t, on), newSeen()
+		for i, schema := range []string{"round/1", "round/1", "end/1", "round/1", "end/1"} {
+			r := Record{Topic: FLEvents, Key: "federation", Value: fmt.Appendf(nil, "%d %s", i, schema), Headers: map[string]string{HeaderSchema: schema}}
+			if err := c.Put(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop := member(t, c, Group{Topics: []string{FLEvents}, Take: func(_ context.Context, records []Record) (int, error) {
+			for _, r := range records {
+				if r.Headers[HeaderSchema] != records[0].Headers[HeaderSchema] {
+					t.Error("records of two schemas came together")
+				}
+			}
+			s.add(records)
+			return len(records), nil
+		}})
+		s.wait(t, 5)
+		stop()
+		s.inOrder(t)
+	})
+}
