@@ -154,6 +154,11 @@ func (x *exchange) foreign(ctx context.Context, r *kafka.Record) error {
 	if err == nil {
 		_, err = x.ask(ctx, method, path, "application/json", body)
 	}
+	if r.Topic == kafka.FLEvents && err != nil && breakwater.KindOf(err) == breakwater.Conflict {
+		// It is known already or comes too late, as after a record that came twice: nobody has to look into that.
+		x.log.Debug("what another system says of federated learning is passed over", "key", r.Key, "err", err)
+		return nil
+	}
 	return err
 }
 
@@ -249,7 +254,7 @@ func (x *exchange) send(ctx context.Context, path string, records []kafka.Record
 	return "", nil
 }
 
-// ask asks the API of this process. What it will never take is an error of kind Invalid.
+// ask asks the API of this process. What it will never take is an error of kind Invalid, or Conflict.
 func (x *exchange) ask(ctx context.Context, method, path, media string, body []byte) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, bytes.NewReader(body))
 	if err != nil {
@@ -270,6 +275,8 @@ func (x *exchange) ask(ctx context.Context, method, path, media string, body []b
 	}
 	kind := breakwater.Invalid
 	switch {
+	case w.status == http.StatusConflict:
+		kind = breakwater.Conflict
 	case w.status == http.StatusServiceUnavailable || w.status == http.StatusTooManyRequests:
 		kind = breakwater.Unavailable
 	case w.status >= 500:

@@ -1,12 +1,70 @@
 package app
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"breakwater"
 	"breakwater/internal/kafka"
+	"breakwater/internal/kafka/kafkatest"
 )
+
+// Records that come while the database is away are taken once it is back: none is committed before.
+func TestRowsWhileTheDatabaseIsAway(t *testing.T) {
+	on := kafkatest.Any(t)
+	cluster, err := kafka.Open(kafka.Settings{Brokers: []string{on.Broker}, Prefix: on.Prefix, Group: on.Prefix + "nodes"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cluster.Prepare(ctx)
+	var mu sync.Mutex
+	tries, rows := 0, 0
+	all := make(chan struct{})
+	x := &exchange{cluster: cluster, api: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		if tries++; tries < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		if rows += strings.Count(string(text), "\n"); rows == 3 {
+			close(all)
+		}
+		fmt.Fprint(w, `{"accepted":1}`)
+	})}
+	for range 3 {
+		if err := cluster.Put(ctx, kafka.Record{Topic: kafka.NetworkData, Key: "north", Value: []byte("{}")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reading, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- cluster.Consume(reading, kafka.Group{Topics: []string{kafka.NetworkData}, Take: x.take})
+	}()
+	select {
+	case <-all:
+	case <-time.After(15 * time.Second):
+		mu.Lock()
+		t.Errorf("%d of 3 rows were taken in %d attempts", rows, tries)
+		mu.Unlock()
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
 
 // Records that the server cannot take now are not taken, so that they come again; nor is one of several that is wrong.
 func TestRowsOfRecords(t *testing.T) {
@@ -36,5 +94,20 @@ func TestRowsOfRecords(t *testing.T) {
 	status, body = http.StatusOK, `{"accepted":2}`
 	if done, err := x.rows(t.Context(), "/api/ingest/batches", records); done != 2 || err != nil {
 		t.Errorf("%d done, %v", done, err)
+	}
+}
+
+// What a round's topic says too late, or twice in other words, is no dead letter: the API's 409 is passed over. Other topics'
+// is the sender's fault as before.
+func TestLateRoundsArePassedOver(t *testing.T) {
+	x := &exchange{keep: true, log: slog.New(slog.DiscardHandler), api: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+	})}
+	late := kafka.Record{Topic: kafka.FLEvents, Key: "federation", Value: []byte(`{"id":7,"round_number":7,"phase":"training"}`)}
+	if done, err := x.take(t.Context(), []kafka.Record{late, late}); done != 2 || err != nil {
+		t.Errorf("%d were done, %v", done, err)
+	}
+	if done, err := x.take(t.Context(), []kafka.Record{{Topic: kafka.Alerts, Value: []byte("{}")}}); done != 0 || breakwater.KindOf(err) != breakwater.Conflict {
+		t.Errorf("of alerts %d were done, %v", done, err)
 	}
 }

@@ -27,7 +27,7 @@ const (
 type Group struct {
 	// Topics beside Traffic.
 	Topics []string
-	// Take takes records of one topic, key and schema, in order; when it returns, the first of them, done many, are
+	// Take takes records of one topic, key and schema that follow each other, in order; when it returns, the first of them, done many, are
 	// durable, and an error is about the one behind them. Where that is of kind Unavailable or Internal the record comes
 	// again, else it is a dead letter. It is called for several partitions at the same time.
 	Take func(ctx context.Context, records []Record) (done int, err error)
@@ -267,22 +267,28 @@ func (w *worker) run() {
 	}
 }
 
-// take takes records and commits them. Those of one key and schema go together, in order: facilities that share a partition
-// do not make each other's slow. false: the partition goes.
+// take takes records and commits them. Those of one key go together, in order: facilities that share a partition do not make
+// each other's slow. Of them those of one schema that follow each other do. false: the partition goes.
 func (w *worker) take(records []*kgo.Record) bool {
-	type name struct{ key, schema string }
-	var order []name
-	together := map[name][]*kgo.Record{}
+	var order []string
+	together := map[string][]*kgo.Record{}
 	for _, r := range records {
-		n := name{string(r.Key), headersOf(r)[HeaderSchema]}
-		if together[n] == nil {
-			order = append(order, n)
+		key := string(r.Key)
+		if together[key] == nil {
+			order = append(order, key)
 		}
-		together[n] = append(together[n], r)
+		together[key] = append(together[key], r)
 	}
-	for _, n := range order {
-		if w.ctx.Err() != nil || !w.takeAll(together[n]) {
-			return false
+	for _, key := range order {
+		for left := together[key]; len(left) > 0; {
+			n := 1
+			for n < len(left) && headersOf(left[n])[HeaderSchema] == headersOf(left[0])[HeaderSchema] {
+				n++
+			}
+			if w.ctx.Err() != nil || !w.takeAll(left[:n]) {
+				return false
+			}
+			left = left[n:]
 		}
 	}
 	w.client.MarkCommitRecords(records[len(records)-1])
@@ -297,6 +303,9 @@ func (w *worker) takeAll(from []*kgo.Record) bool {
 	faults := 0
 	for wait := newBackoff(); len(from) > 0; {
 		n, err := w.group.Take(w.ctx, records)
+		if err != nil && n == len(from) {
+			n-- // there is none behind them that the error could be about: it is about the last
+		}
 		if from, records = from[n:], records[n:]; n > 0 {
 			faults = 0
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -473,4 +474,81 @@ func TestNobodyThere(t *testing.T) {
 		}
 	}
 	c.Prepare(soon) // returns
+}
+
+// A Take that says that all is done and that something failed is not believed that the last is: it comes again.
+func TestDoneAndFailed(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, on kafkatest.Cluster) {
+		c, s := open(t, on), newSeen()
+		tries := 0
+		stop := member(t, c, Group{Take: func(_ context.Context, records []Record) (int, error) {
+			if tries++; tries == 1 {
+				return len(records), &breakwater.Error{Kind: breakwater.Invalid, Message: "wrong"}
+			}
+			s.add(records)
+			return len(records), nil
+		}})
+		for _, text := range []string{"1", "2"} {
+			if err := c.SendBatches(t.Context(), "north", [][]byte{[]byte(text)}); err != nil {
+				t.Fatal(err)
+			}
+			if text == "1" {
+				if letters := dead(t, c, on, 1); len(letters) != 1 {
+					t.Errorf("dead letters: %+v", letters)
+				}
+			}
+		}
+		s.wait(t, 1)
+		stop()
+	})
+}
+
+// A partition that goes is let go of between two calls of Take, and not when all that was fetched of it is worked off.
+func TestStopsBetweenRecords(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, on kafkatest.Cluster) {
+		c := open(t, on)
+		for f := range 200 {
+			if err := c.SendBatches(t.Context(), fmt.Sprintf("plant-%d", f), [][]byte{[]byte("1")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var calls atomic.Int64
+		stop := member(t, c, Group{Take: func(ctx context.Context, records []Record) (int, error) {
+			calls.Add(1)
+			<-ctx.Done()
+			return len(records), nil
+		}})
+		for late := time.Now().Add(20 * time.Second); calls.Load() < partitions/2 && time.Now().Before(late); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		stop()
+		if n := calls.Load(); n == 0 || n > partitions {
+			t.Errorf("Take was called %d times for %d partitions", n, partitions)
+		}
+	})
+}
+
+// Records of one key are taken in the order they were sent in, also where their schemas differ.
+func TestOrderAcrossSchemas(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, on kafkatest.Cluster) {
+		c, s := open(t, on), newSeen()
+		for i, schema := range []string{"round/1", "round/1", "end/1", "round/1", "end/1"} {
+			r := Record{Topic: FLEvents, Key: "federation", Value: fmt.Appendf(nil, "%d %s", i, schema), Headers: map[string]string{HeaderSchema: schema}}
+			if err := c.Put(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop := member(t, c, Group{Topics: []string{FLEvents}, Take: func(_ context.Context, records []Record) (int, error) {
+			for _, r := range records {
+				if r.Headers[HeaderSchema] != records[0].Headers[HeaderSchema] {
+					t.Error("records of two schemas came together")
+				}
+			}
+			s.add(records)
+			return len(records), nil
+		}})
+		s.wait(t, 5)
+		stop()
+		s.inOrder(t)
+	})
 }
