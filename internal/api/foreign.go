@@ -1,6 +1,8 @@
 package api
 
 import (
+	"time"
+
 	"breakwater"
 )
 
@@ -66,7 +68,7 @@ func ForeignEnd(r breakwater.Round, text []byte) (*breakwater.Round, error) {
 }
 
 // foreignVersion is the next version of what is not kept: a page shows what has a greater one than what it shows.
-func foreignVersion() int { return int(now().UnixMicro()) }
+func foreignVersion() int { return int(time.Now().UnixMicro()) }
 
 // ForeignClient is the client of an id, as it stands by a text that PUT /api/fl/clients/{id} takes.
 func ForeignClient(id string, text []byte) (*breakwater.FLClient, error) {

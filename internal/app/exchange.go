@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -481,40 +483,56 @@ func (x *exchange) tell(ctx context.Context) {
 	}
 }
 
+// tellSome tells what is oldest. What will never be told does not keep the rest back.
 func (x *exchange) tellSome(ctx context.Context) (more bool, err error) {
 	x.mu.Lock()
-	unkept := x.unkept
-	x.unkept = nil
+	unkept := slices.Clone(x.unkept)
 	x.mu.Unlock()
 	if len(unkept) > 0 {
 		if err := x.store.PutNews(ctx, unkept...); err != nil {
-			x.mu.Lock()
-			x.unkept = append(unkept, x.unkept...)
-			x.mu.Unlock()
 			return false, err
 		}
+		x.mu.Lock()
+		x.unkept = x.unkept[len(unkept):]
+		x.mu.Unlock()
 	}
 	news, err := x.store.News(ctx, x.node, time.Now().Add(-abandonedAfter), tellAtOnce)
 	if err != nil || len(news) == 0 {
 		return false, err
 	}
-	records := make([]kafka.Record, 0, len(news))
-	for i := range news {
-		r, err := x.record(ctx, &news[i])
-		if breakwater.KindOf(err) == breakwater.NotFound && err != nil {
-			continue // it was removed meanwhile
-		}
-		if err != nil {
+	var records []kafka.Record
+	var of []store.News // the records' news
+	var told []store.News
+	never := func(n store.News, why error) {
+		x.log.Error("what changed cannot be told over Kafka and is passed over", "topic", n.Topic, "id", n.ID, "err", why)
+		told = append(told, n)
+	}
+	for _, n := range news {
+		r, err := x.record(ctx, &n)
+		switch kind := breakwater.KindOf(err); {
+		case err == nil:
+			records, of = append(records, r), append(of, n)
+		case kind == breakwater.NotFound: // it was removed meanwhile
+			told = append(told, n)
+		case kind == breakwater.Invalid:
+			never(n, err)
+		default:
 			return false, err
 		}
-		records = append(records, r)
 	}
-	if len(records) > 0 {
-		if err := x.cluster.Put(ctx, records...); err != nil {
-			return false, err
+	var failed error
+	for i, err := range x.cluster.PutEach(ctx, records...) {
+		switch {
+		case err == nil:
+			told = append(told, of[i])
+		case breakwater.KindOf(err) == breakwater.TooLarge:
+			never(of[i], err)
+		default:
+			failed = err
 		}
 	}
-	return len(news) == tellAtOnce, x.store.Told(ctx, news)
+	err = cmp.Or(failed, x.store.Told(ctx, told))
+	return err == nil && len(news) == tellAtOnce, err
 }
 
 // record is how a thing stands now.

@@ -14,6 +14,7 @@ import (
 	"breakwater"
 	"breakwater/internal/kafka"
 	"breakwater/internal/kafka/kafkatest"
+	"breakwater/internal/store"
 )
 
 // Records that come while the database is away are taken once it is back: none is committed before.
@@ -109,5 +110,41 @@ func TestLateRoundsArePassedOver(t *testing.T) {
 	}
 	if done, err := x.take(t.Context(), []kafka.Record{{Topic: kafka.Alerts, Value: []byte("{}")}}); done != 0 || breakwater.KindOf(err) != breakwater.Conflict {
 		t.Errorf("of alerts %d were done, %v", done, err)
+	}
+}
+
+// What will never be told does not keep back what changed after it.
+func TestToldBesideWhatCannotBe(t *testing.T) {
+	on := kafkatest.Any(t)
+	cluster, err := kafka.Open(kafka.Settings{Brokers: []string{on.Broker}, Prefix: on.Prefix, Group: on.Prefix + "nodes"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cluster.Prepare(ctx)
+	a := start(t, nil)
+	b := breakwater.Batch{FacilityID: "north", Detections: []breakwater.Detection{{FacilityID: "north", Time: wall, Layer: 1, Model: "scan", Asset: "10.0.0.57", Severity: breakwater.High, Confidence: .5, Title: "scan", Evidence: "e", Count: 1}}}
+	if err := a.Server.Receive(ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	page, err := a.store.Alerts(ctx, store.AlertQuery{Page: 1, Limit: 10})
+	if err != nil || len(page.Alerts) != 1 {
+		t.Fatal(page, err)
+	}
+	x := &exchange{cluster: cluster, store: a.store, log: slog.New(slog.DiscardHandler), node: "this"}
+	x.unkept = []store.News{
+		{Topic: kafka.Alerts, ID: "nonsense", Type: "alert_created", Node: "this", Changed: wall},
+		{Topic: kafka.Alerts, ID: page.Alerts[0].ID.String(), Type: "alert_created", Node: "this", Changed: wall.Add(time.Second)},
+	}
+	if more, err := x.tellSome(ctx); more || err != nil {
+		t.Fatal(more, err)
+	}
+	if records := on.Records(t, kafka.Alerts); len(records) != 1 || string(records[0].Key) != "north" {
+		t.Errorf("%d records", len(records))
+	}
+	if left, err := a.store.News(ctx, "this", wall, 10); err != nil || len(left) != 0 {
+		t.Errorf("left to tell: %+v, %v", left, err)
 	}
 }

@@ -58,7 +58,7 @@ func (c *Cluster) Consume(ctx context.Context, g Group) error {
 		return &breakwater.Error{Kind: breakwater.Invalid, Field: "KAFKA_GROUP_ID", Message: "Kafka cannot be read with these settings", Err: err}
 	}
 	defer client.CloseAllowingRebalance()
-	told := time.Time{}
+	unread := c.unread(ctx)
 	for ctx.Err() == nil {
 		fetched := client.PollFetches(ctx)
 		fetched.EachPartition(func(p kgo.FetchTopicPartition) {
@@ -67,20 +67,27 @@ func (c *Cluster) Consume(ctx context.Context, g Group) error {
 			}
 		})
 		client.AllowRebalance()
-		fetched.EachError(func(topic string, partition int32, err error) {
-			if now := time.Now(); ctx.Err() == nil && now.Sub(told) > time.Minute {
-				told = now
-				c.log.Warn("Kafka cannot be read; it will be tried again", "topic", topic, "partition", partition, "err", err)
-			}
-		})
+		fetched.EachError(unread)
 	}
-	farewell, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
-	defer cancel()
 	r.stop(client, r.all())
-	if err := client.CommitMarkedOffsets(farewell); err != nil {
-		c.log.Warn("what was taken from Kafka last was not committed: it comes again", "err", err)
+	r.commit(context.WithoutCancel(ctx), client)
+	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+	defer cancel()
+	if err := client.LeaveGroupContext(leaving); err != nil { // else Close would try for half a minute
+		c.log.Debug("this node counts as one of the group for some seconds more", "err", err)
 	}
 	return nil
+}
+
+// unread tells of errors of reading, one a minute.
+func (c *Cluster) unread(ctx context.Context) func(topic string, partition int32, err error) {
+	told := time.Time{}
+	return func(topic string, partition int32, err error) {
+		if now := time.Now(); ctx.Err() == nil && now.Sub(told) > time.Minute {
+			told = now
+			c.log.Warn("Kafka cannot be read; it will be tried again", "topic", topic, "partition", partition, "err", err)
+		}
+	}
 }
 
 // names are topics' names on the cluster.
@@ -146,6 +153,13 @@ func (r *reader) assigned(_ context.Context, client *kgo.Client, in map[string][
 // revoked lets go of partitions for another node: what is being taken ends first, and is committed.
 func (r *reader) revoked(ctx context.Context, client *kgo.Client, in map[string][]int32) {
 	r.stop(client, places(in))
+	r.commit(ctx, client)
+}
+
+// commit commits what was taken, for as long as a question to Kafka may take.
+func (r *reader) commit(ctx context.Context, client *kgo.Client) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	if err := client.CommitMarkedOffsets(ctx); err != nil {
 		r.cluster.log.Warn("what was taken from Kafka last was not committed: it comes again", "err", err)
 	}
@@ -351,10 +365,13 @@ func (c *Cluster) Watch(ctx context.Context, topics []string, tell func(Record))
 		return &breakwater.Error{Kind: breakwater.Invalid, Field: "KAFKA_BOOTSTRAP_SERVERS", Message: "Kafka cannot be read with these settings", Err: err}
 	}
 	defer client.Close()
+	unread := c.unread(ctx)
 	for ctx.Err() == nil {
-		client.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+		fetched := client.PollFetches(ctx)
+		fetched.EachRecord(func(r *kgo.Record) {
 			tell(c.recordOf(r))
 		})
+		fetched.EachError(unread)
 	}
 	return nil
 }

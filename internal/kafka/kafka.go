@@ -185,14 +185,17 @@ func (c *Cluster) Prepare(ctx context.Context) {
 	for _, topic := range Topics {
 		names = append(names, c.settings.Prefix+topic, c.settings.Prefix+topic+deadLetters)
 	}
+	told := ""
 	for wait := newBackoff(); ; {
 		err := c.makeTopics(ctx, names)
 		if err == nil {
 			return
 		}
-		if wait.failed() == 1 && ctx.Err() == nil {
+		if err.Error() != told && ctx.Err() == nil { // once it is reached it may refuse
+			told = err.Error()
 			c.log.Warn("Kafka's topics cannot be made yet; it will be tried again", "err", err)
 		}
+		wait.failed()
 		if !wait.wait(ctx) {
 			return
 		}

@@ -207,6 +207,18 @@ func TestRebalance(t *testing.T) {
 	})
 }
 
+// Of records that are sent together each says what became of it.
+func TestPutEach(t *testing.T) {
+	kafkatest.Each(t, func(t *testing.T, on kafkatest.Cluster) {
+		c := open(t, on)
+		errs := c.PutEach(t.Context(), Record{Topic: Alerts, Key: "north", Value: []byte("1")},
+			Record{Topic: Alerts, Key: "north", Value: make([]byte, 4<<20)}, Record{Topic: Alerts, Key: "north", Value: []byte("2")})
+		if errs[0] != nil || breakwater.KindOf(errs[1]) != breakwater.TooLarge || errs[2] != nil {
+			t.Errorf("%v", errs)
+		}
+	})
+}
+
 // While what a record needs is away it waits, and those behind it; nothing is a dead letter, and other facilities go on.
 func TestEngineAway(t *testing.T) {
 	kafkatest.Each(t, func(t *testing.T, on kafkatest.Cluster) {

@@ -29,13 +29,24 @@ func (c *Cluster) SendBatches(ctx context.Context, facility string, batches [][]
 	return c.failed(c.client.ProduceSync(ctx, records...).FirstErr())
 }
 
-// Put sends records, in order, and returns when they are on all replicas in sync.
+// Put sends records, in order, and returns when they are on all replicas in sync. The error is the first record's that has one.
 func (c *Cluster) Put(ctx context.Context, records ...Record) error {
+	return cmp.Or(c.PutEach(ctx, records...)...)
+}
+
+// PutEach is Put that says of each record what became of it: nil where it is there.
+func (c *Cluster) PutEach(ctx context.Context, records ...Record) []error {
+	places := make(map[*kgo.Record]int, len(records))
 	all := make([]*kgo.Record, len(records))
-	for i, r := range records {
-		all[i] = &kgo.Record{Topic: c.settings.Prefix + r.Topic, Key: []byte(r.Key), Value: r.Value, Headers: headers(r.Headers).list()}
+	for i := range records {
+		all[i] = c.recordFor(&records[i])
+		places[all[i]] = i
 	}
-	return c.failed(c.client.ProduceSync(ctx, all...).FirstErr())
+	errs := make([]error, len(records))
+	for _, result := range c.client.ProduceSync(ctx, all...) { // in the order in which they were answered
+		errs[places[result.Record]] = c.failed(result.Err)
+	}
+	return errs
 }
 
 // Record is one record of a topic.
@@ -44,6 +55,11 @@ type Record struct {
 	Key     string
 	Value   []byte
 	Headers map[string]string
+}
+
+// recordFor is a record of ours in the library's words.
+func (c *Cluster) recordFor(r *Record) *kgo.Record {
+	return &kgo.Record{Topic: c.settings.Prefix + r.Topic, Key: []byte(r.Key), Value: r.Value, Headers: headers(r.Headers).list()}
 }
 
 // recordOf is a record in our words.
