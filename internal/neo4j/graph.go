@@ -166,10 +166,13 @@ func (g *Graph) follow(ctx context.Context) (err error) {
 	return err
 }
 
-// leading is ctx for as long as this server is the one that writes: another soon does.
-func (g *Graph) leading(ctx context.Context) (context.Context, func()) {
+// leading is ctx for as long as this server is the one that writes: another soon does. What looks after that has ended when
+// end returns.
+func (g *Graph) leading(ctx context.Context) (_ context.Context, end func()) {
 	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		tick := time.NewTicker(leadsEvery)
 		defer tick.Stop()
 		for g.leads() {
@@ -181,7 +184,7 @@ func (g *Graph) leading(ctx context.Context) (context.Context, func()) {
 		}
 		stop()
 	}()
-	return ctx, stop
+	return ctx, func() { stop(); <-ended }
 }
 
 // write writes what the copy lacks; all of it where it is not the same as what the store knows to follow. written is which

@@ -38,13 +38,21 @@ export class Browser {
     const page = context.pages()[0] ?? (await context.newPage());
     const browser = new Browser(context, folder, page);
     context.on("request", (r) => {
-      const { protocol, hostname } = new URL(r.url());
-      if (!["data:", "blob:"].includes(protocol) && hostname !== "127.0.0.1") browser.complaints.push(`asked ${r.url()}`);
+      const { protocol, hostname, host } = new URL(r.url());
+      if (["data:", "blob:"].includes(protocol)) return;
+      // Where a test itself goes is this machine; what a page asks is where it came from.
+      if (r.isNavigationRequest() ? hostname !== "127.0.0.1" : host !== new URL(r.frame().url()).host) browser.complaints.push(`asked ${r.url()}`);
     });
+    const listens = (of: Page) =>
+      of.on("websocket", (socket) => {
+        if (new URL(socket.url()).host !== new URL(of.url()).host) browser.complaints.push(`listens to ${socket.url()}`);
+      });
+    listens(page);
+    context.on("page", listens);
     context.on("console", (m) => {
       if (m.type() === "error" || m.type() === "warning") browser.complaints.push(`console: ${m.text()} (${m.location().url})`);
     });
-    page.on("pageerror", (e) => browser.complaints.push(`thrown: ${e.message}`));
+    context.on("weberror", (e) => browser.complaints.push(`thrown: ${e.error().message}`));
     return browser;
   }
 
@@ -66,7 +74,7 @@ export class Browser {
     await this.settled();
     await this.page.evaluate(axe);
     const found = await this.page.evaluate(async () => {
-      const { violations } = await (globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> } }).axe.run();
+      const { violations } = await (globalThis as unknown as { axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> } }).axe.run({ rules: { "target-size": { enabled: true } } }); // WCAG 2.2, 2.5.8: axe leaves it off by itself
       return violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.html} (${n.failureSummary})`).join("; ")}`);
     });
     expect(found).toEqual([]);

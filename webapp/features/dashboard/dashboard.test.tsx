@@ -55,6 +55,7 @@ test("every figure is the server's, and leads to its reason", async () => {
   expect(link(sys, "3")).toBe("/alerts?status=new,acknowledged");
   expect(figure(sys, "Packets per second").textContent).toContain("42");
   expect(figure(sys, "Events per second").textContent).toContain("13");
+  expect(within(figure(sys, "Known to be lost")).getByRole("link").getAttribute("href"), "which sensor lost it").toBe("/facilities");
   expect(figure(sys, "Predictions that came true").textContent).toContain("None is over yet");
   expect(figure(sys, "Running for").textContent).toContain("1 h 1 min");
   await waitFor(() => expect(figure(sys, "Live messages").textContent).toContain("Redis cannot be reached"));

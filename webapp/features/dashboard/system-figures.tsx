@@ -31,10 +31,10 @@ export function SystemFigures({ status, asOf }: { status: SystemStatus; asOf: nu
         <Figure name={t.events} href="#facilities" hint={t.eventsHint}>
           {rate(ingest.events_per_sec)}
         </Figure>
-        <Figure name={t.lag} href="#facilities" hint={t.lagHint(ingest.lag)} tone={ingest.lag > 100 ? "text-warn" : undefined}>
+        <Figure name={t.lag} href="/facilities" hint={t.lagHint(ingest.lag)} tone={ingest.lag > 100 ? "text-warn" : undefined}>
           {count(ingest.lag)}
         </Figure>
-        <Figure name={t.dropped} href="#facilities" hint={t.droppedHint} tone={ingest.dropped ? "text-warn" : undefined}>
+        <Figure name={t.dropped} href="/facilities" hint={t.droppedHint} tone={ingest.dropped ? "text-warn" : undefined}>
           {count(ingest.dropped)}
         </Figure>
         <Figure name={t.predicted} href="#prediction" hint={status.prediction_accuracy === null ? t.noPrediction : t.predictedHint}>
