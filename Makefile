@@ -51,11 +51,12 @@ test-go: LONG = ./internal/store ./cmd/breakwater ./internal/demo
 test-go: ## Go tests with the race detector, on what is embedded
 	scripts/need-tshark
 	scripts/need-python-peers >/dev/null
-	go test -race -timeout 60m $(LONG) $$(go list ./... | grep -vE "internal/(eval|fl/simulate)$$")
+	go test -race -timeout 30m $(LONG) $$(go list ./... | grep -vE "internal/(eval|fl/simulate)$$")
 	go test -timeout 30m $(PLAIN)
 
-# One package after the other where tests stop an engine that others share; each driver's engine is its own. The race detector is for those that speak with an
-# engine themselves; the store has it in test-go, and with PostgreSQL it would take ten minutes more.
+# One package after the other where tests stop an engine that others share; each driver's engine is its own. The race
+# detector is for those that speak with an engine themselves; the store has it in test-go, and with PostgreSQL it would take
+# ten minutes more.
 engines: STOPPING = ./cmd/breakwater ./internal/app
 engines: ## the same suites and more on real engines, which it starts: PostgreSQL, Redis, Kafka, Neo4j
 	$(ENGINES) sh -c 'go test -race -timeout 30m $(DRIVERS) && go test -p 1 -timeout 30m $(STOPPING) && go test -timeout 30m $(filter-out $(DRIVERS) $(STOPPING),$(ON_ENGINES))'

@@ -1,5 +1,8 @@
 package client
 
+// A spool is more than 600 lines in one file, because what writes a segment, what reads it and what finds it broken after a
+// crash rest on the same layout on disk, and are read together.
+
 import (
 	"context"
 	"encoding/binary"

@@ -174,46 +174,32 @@ func (s *Server) remember(ctx context.Context, b breakwater.Batch) error {
 //
 // Meanwhile no other node takes the facility's raw traffic. The error is of kind Conflict where one does, or may by now.
 func (s *Server) Run(ctx context.Context, facility string, learn time.Duration, packets iter.Seq2[breakwater.Packet, error]) (Stats, error) {
-	return s.holding(ctx, facility, func(ctx context.Context) (Stats, error) {
-		sensor, err := s.Sensor(ctx, facility, learn)
-		if err != nil {
-			return Stats{}, err
-		}
-		return sensor.Run(ctx, packets)
-	})
+	return s.holding(ctx, facility, learn, s.Sensor, func(ctx context.Context, sensor *Sensor) (Stats, error) { return sensor.Run(ctx, packets) })
 }
 
 // Listen is Run for traffic that comes by itself, with nobody to send it again: where an engine is away it waits for that.
 func (s *Server) Listen(ctx context.Context, facility string, learn time.Duration, packets iter.Seq2[breakwater.Packet, error]) (Stats, error) {
-	return s.holding(ctx, facility, func(ctx context.Context) (Stats, error) {
-		sensor, err := s.PatientSensor(ctx, facility, learn)
-		if err != nil {
-			return Stats{}, err
-		}
-		return sensor.Run(ctx, packets)
-	})
+	return s.holding(ctx, facility, learn, s.PatientSensor, func(ctx context.Context, sensor *Sensor) (Stats, error) { return sensor.Run(ctx, packets) })
 }
 
 // RunLog is Run for what other programs logged. What is handed in is analysed by itself: counts and seconds do not go on
 // from one call to the next, so that the same log twice gives the same detections.
 func (s *Server) RunLog(ctx context.Context, facility string, learn time.Duration, entries iter.Seq[Entry]) (Stats, error) {
-	return s.holding(ctx, facility, func(ctx context.Context) (Stats, error) {
-		sensor, err := s.Sensor(ctx, facility, learn)
-		if err != nil {
-			return Stats{}, err
-		}
-		return sensor.RunLog(ctx, entries)
-	})
+	return s.holding(ctx, facility, learn, s.Sensor, func(ctx context.Context, sensor *Sensor) (Stats, error) { return sensor.RunLog(ctx, entries) })
 }
 
-// holding does something while no other node takes a facility's raw traffic.
-func (s *Server) holding(ctx context.Context, facility string, do func(ctx context.Context) (Stats, error)) (Stats, error) {
+// holding runs a sensor while no other node takes its facility's raw traffic.
+func (s *Server) holding(ctx context.Context, facility string, learn time.Duration, open func(ctx context.Context, facility string, learn time.Duration) (*Sensor, error),
+	run func(context.Context, *Sensor) (Stats, error)) (stats Stats, err error) {
 	held, release, err := s.Hold(ctx, facility, store.Want)
 	if err != nil {
 		return Stats{}, err
 	}
 	defer release()
-	stats, err := do(held)
+	sensor, err := open(held, facility, learn)
+	if err == nil {
+		stats, err = run(held, sensor)
+	}
 	return stats, lost(held, err)
 }
 

@@ -150,15 +150,22 @@ func TestContextSurvives(t *testing.T) {
 	}
 }
 
-// Raw traffic of a facility goes through one node at a time, several streams of it perhaps; another says which one.
-func TestHold(t *testing.T) {
-	t.Parallel()
+// twoNodes are servers on one database.
+func twoNodes(t *testing.T) (a, b *Server) {
+	t.Helper()
 	db := newStore(t)
-	a, b := newServer(t, db), newServer(t, db)
+	a, b = newServer(t, db), newServer(t, db)
 	for name, s := range map[string]*Server{"alpha:8000": a, "beta:8000": b} {
 		n := store.NewNode(name)
 		s.Node = &n
 	}
+	return a, b
+}
+
+// Raw traffic of a facility goes through one node at a time, several streams of it perhaps; another says which one.
+func TestHold(t *testing.T) {
+	t.Parallel()
+	a, b := twoNodes(t)
 	sends := make(chan breakwater.Packet)
 	done := make(chan error, 2)
 	for range 2 {
@@ -201,12 +208,7 @@ func TestHold(t *testing.T) {
 // A node that was cut off ends what it has under way with a word of that, and can take the facility again later.
 func TestHoldLost(t *testing.T) {
 	t.Parallel()
-	db := newStore(t)
-	a, b := newServer(t, db), newServer(t, db)
-	for name, s := range map[string]*Server{"alpha:8000": a, "beta:8000": b} {
-		n := store.NewNode(name)
-		s.Node = &n
-	}
+	a, b := twoNodes(t)
 	begun, done := make(chan struct{}), make(chan error, 1)
 	go func() {
 		_, err := a.Run(t.Context(), "north", 0, func(yield func(breakwater.Packet, error) bool) {
