@@ -54,11 +54,13 @@ describe("a new alert", () => {
     expect(what().ids).toEqual([c.id, b.id, a.id]);
   });
 
-  test("that stands further down than what is loaded only counts", () => {
+  test("that stands further down than what is loaded only counts, and has the list asked for again: the answer may have counted it", () => {
     const [a, b, c] = [alert().build(), alert().build(), alert().build()];
     const what = shown(everything, list([c, b], { next: "more", total: 9 }));
     live.apply(created(a));
     expect(what()).toMatchObject({ ids: [c.id, b.id], total: 10 });
+    settle();
+    expect(asked).toEqual([JSON.stringify(alertList(everything).queryKey)]);
   });
 
   test("that comes twice counts once", () => {
@@ -294,6 +296,17 @@ describe("a held list", () => {
     expect(what().renew).toBe(true);
     holdAlerts(cache, everything, true); // the pointer is still there: what was asked for comes in nevertheless
     expect(what().renew).toBe(true);
+  });
+
+  test("whose waiting was cut is asked for again where a message comes late: the answer may have counted it", () => {
+    const [shownOne, late] = [alert().build(), alert().build()];
+    shown(everything, held([shownOne], { total: 102 }));
+    for (let i = 0; i < 100; i++) live.apply(created(alert().build()));
+    settle();
+    expect(asked).toEqual([]);
+    live.apply(created(late));
+    settle();
+    expect(asked).toEqual([JSON.stringify(alertList(everything).queryKey)]);
   });
 
   test("that is asked for again keeps its rows, with what is new of them", async () => {

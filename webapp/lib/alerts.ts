@@ -251,7 +251,7 @@ const liveOf = new WeakMap<QueryClient, LiveAlerts>();
  * LiveAlerts brings live messages into a query cache. Messages may come twice and late: a version that was seen by
  * message is dropped, and what an answer already has as new or newer stays as it is. In a storm they are brought in by
  * the batch. What cannot be changed for certain (a filtered total, an answer on its way that may be older than the
- * message) is asked for again, at most once in `reloadEvery`, however many messages come.
+ * message, one that may have counted what stands below its rows) is asked for again, at most once in `reloadEvery`, however many messages come.
  */
 export class LiveAlerts {
   #cache: QueryClient;
@@ -388,9 +388,14 @@ function place(list: AlertList, alert: Alert, f: Filters, created: boolean): { l
   const counted = { ...list, total: list.total + 1 };
   const order = inOrder(f.sort);
   const last = list.alerts.at(-1);
-  if (list.next !== null && last && order(alert, last) > 0) return { list: counted, sure: true }; // further down than what is loaded
+  // Where a row may stand that is not known, an answer may have counted it before its message came.
+  if (list.next !== null && last && order(alert, last) > 0) return { list: counted, sure: false };
   if (list.held) {
-    return { list: { ...counted, waiting: [alert, ...list.waiting].slice(0, pageSize), waitingCount: list.waitingCount + 1 }, sure: true };
+    const oldest = list.waiting.length < pageSize ? undefined : list.waiting.at(-1);
+    return {
+      list: { ...counted, waiting: [alert, ...list.waiting].slice(0, pageSize), waitingCount: list.waitingCount + 1 },
+      sure: !oldest || order(alert, oldest) < 0,
+    };
   }
   const alerts = inserted(list.alerts, alert, order);
   if (alerts.length <= liveRows) return { list: { ...counted, alerts }, sure: true };
