@@ -467,11 +467,15 @@ const (
 	forwardedMax = 900 << 10
 	// forwardedAtOnce is how many bytes of rows are forwarded together.
 	forwardedAtOnce = 256 << 10
+	// ForwardAfter is after what time something of an upload is forwarded however little it is: who takes it holds one of
+	// which nothing comes for minutes for cut short.
+	ForwardAfter = 5 * time.Second
 )
 
 // forwardRows sends rows on, one a line.
 func forwardRows(to io.WriteCloser, rows func(text func([]byte) bool)) (err error) {
 	var lines bytes.Buffer
+	var began time.Time // the oldest of lines
 	send := func() {
 		if lines.Len() > 0 && err == nil {
 			_, err = to.Write(lines.Bytes())
@@ -479,8 +483,11 @@ func forwardRows(to io.WriteCloser, rows func(text func([]byte) bool)) (err erro
 		lines.Reset()
 	}
 	rows(func(text []byte) bool {
-		if lines.Len()+len(text) > forwardedAtOnce {
+		if lines.Len()+len(text) > forwardedAtOnce || lines.Len() > 0 && time.Since(began) > ForwardAfter {
 			send()
+		}
+		if lines.Len() == 0 {
+			began = time.Now()
 		}
 		if json.Compact(&lines, text) != nil { // it was read before: a row that is JSON only nearly stays on its line
 			lines.Write(bytes.ReplaceAll(text, []byte("\n"), []byte(" ")))

@@ -370,6 +370,7 @@ func packetsOf(parts iter.Seq[[]byte]) iter.Seq2[breakwater.Packet, error] {
 func forward(to io.WriteCloser, packets iter.Seq2[breakwater.Packet, error]) (sent int64, err error) {
 	var part bytes.Buffer
 	w := capture.NewWriter(&part, capture.PCAPNG)
+	var began time.Time // the oldest packet of part
 	var broken error
 	for p, wrong := range packets {
 		if wrong != nil {
@@ -378,12 +379,15 @@ func forward(to io.WriteCloser, packets iter.Seq2[breakwater.Packet, error]) (se
 			}
 			continue
 		}
-		if part.Len() > 0 && part.Len()+len(p.Data)+partHead > kafka.PartMax {
+		if part.Len() > 0 && (part.Len()+len(p.Data)+partHead > kafka.PartMax || time.Since(began) > api.ForwardAfter) {
 			if _, err := to.Write(part.Bytes()); err != nil {
 				return sent, errors.Join(err, to.Close())
 			}
 			part.Reset()
 			w = capture.NewWriter(&part, capture.PCAPNG)
+		}
+		if part.Len() == 0 {
+			began = time.Now()
 		}
 		if err := w.Write(p); err != nil {
 			return sent, errors.Join(err, to.Close())

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"breakwater"
@@ -148,4 +150,41 @@ func TestToldBesideWhatCannotBe(t *testing.T) {
 	if left, err := a.store.News(ctx, "this", wall, 10); err != nil || len(left) != 0 {
 		t.Errorf("left to tell: %+v, %v", left, err)
 	}
+}
+
+// parts keeps what is written to it, and after what time.
+type parts struct {
+	began time.Time
+	bytes.Buffer
+	after []time.Duration
+}
+
+func (p *parts) Write(b []byte) (int, error) {
+	p.after = append(p.after, time.Since(p.began))
+	return p.Buffer.Write(b)
+}
+
+func (p *parts) Close() error { return nil }
+
+// Packets that come slowly go on as they come: who takes them would hold an upload of which nothing comes for cut short.
+func TestSlowPacketsAreForwarded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := &parts{began: time.Now()}
+		sent, err := forward(to, func(yield func(breakwater.Packet, error) bool) {
+			for range 20 {
+				yield(breakwater.Packet{Time: time.Now(), Data: make([]byte, 60), Length: 60}, nil)
+				time.Sleep(time.Second)
+			}
+		})
+		if err != nil || sent != 20 {
+			t.Fatalf("%d packets of 20 were forwarded: %v", sent, err)
+		}
+		last := time.Duration(0)
+		for _, at := range to.after {
+			if at-last > 10*time.Second {
+				t.Errorf("nothing was forwarded for %v", at-last)
+			}
+			last = at
+		}
+	})
 }

@@ -438,6 +438,10 @@ func TestForsakenStream(t *testing.T) {
 	if n := <-ended; n != 1 {
 		t.Errorf("%d parts were read", n)
 	}
+	r.Headers = headers{HeaderSchema: "pcap/1", headerStream: "s", headerPart: "1"}.list()
+	if err := w.takePart(r); breakwater.KindOf(err) != breakwater.Invalid {
+		t.Errorf("a part that came after the end: %v", err)
+	}
 	<-w.streams["s"].ended
 	if !w.reap() || len(w.streams) != 0 {
 		t.Errorf("%d streams are open", len(w.streams))

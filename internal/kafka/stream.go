@@ -108,8 +108,10 @@ func (w *worker) takePart(r *kgo.Record) error {
 			return err
 		}
 		w.streams[id] = s
-	case part < s.next || s.closed:
+	case part < s.next:
 		return nil // it came twice
+	case s.closed:
+		return invalid("part %d of a stream came after its end", part)
 	case part > s.next:
 		delete(w.streams, id)
 		s.drop()
